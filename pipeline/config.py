@@ -1,0 +1,167 @@
+"""The configuration of a run: defaults, `--config run.toml`, `--set key=value`, flags, each over the one before."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..schemas.errors import UserError
+from ..schemas.sampling import Sampling
+from .llm.server import ServerConfig
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SourceConfig(_Section):
+    """What is read."""
+
+    path: str
+    """File, folder or `hf:NAME`."""
+    format: str = "auto"
+    """Reader, or `auto` to recognise it by content."""
+    split: str | None = None
+    """Only this split."""
+    limit: int | None = Field(default=None, ge=1)
+    """Only the first so many captions."""
+    images_root: Path | None = None
+    """Folder the image paths are below; by default where the format keeps it."""
+
+
+class LlmConfig(_Section):
+    """What writes."""
+
+    model: str | None = None
+    """Short name, Hub id, local folder, or the name of a model at the endpoint; by default the endpoint's only model,
+    or `smollm2`."""
+    revision: str | None = None
+    """Hub commit, over the pinned one."""
+    sampling: Sampling = Sampling()
+    """Sampling, over the prompt's and the model's."""
+
+
+class ChecksConfig(_Section):
+    """The surface checks of a rewrite."""
+
+    min_words: int = Field(default=4, ge=1)
+    """Fewer words are refused."""
+    max_words: int = Field(default=200, ge=1)
+    """More words are refused."""
+    max_length_ratio: float = Field(default=2.0, gt=0)
+    """More words than this many times the source's are refused (a caption of 10 words counts as one of 20)."""
+    min_novelty: float = Field(default=0.1, ge=0, le=1)
+    """Less novelty than this is a copy; 0.1 is about one word in ten changed or moved."""
+    english_only: bool = True
+    """Refuse answers in another language."""
+
+
+class NegativesConfig(_Section):
+    """Hard negatives."""
+
+    enabled: bool = True
+    """Make them."""
+    recipe: Literal["negclip"] = "negclip"
+    """Which rules: NegCLIP's six swaps."""
+    rules: tuple[str, ...] | None = None
+    """Only these rules of the recipe."""
+    per_caption: int | None = Field(default=None, ge=1)
+    """At most so many a caption."""
+    spacy_model: str | None = None
+    """spaCy model; by default the largest official English one installed, else the one from PyPI."""
+
+
+# Where and how fast a run goes; everything else decides what it writes.
+NOT_SHAPING = {"server", "workers"}
+
+
+class RunConfig(_Section):
+    """One run of `tbpr-data augment`."""
+
+    source: SourceConfig
+    """What is read."""
+    recipe: tuple[str, ...] = ("paraphrase",)
+    """Prompts, by name or TOML path; every caption is asked each of them."""
+    samples: int = Field(default=3, ge=1, le=64)
+    """Answers asked of each caption and prompt."""
+    keep: Literal["best", "all"] = "best"
+    """Of the samples that pass: the one furthest from its source, or all that differ from each other."""
+    seed: int = 0
+    """Run seed; everything random is derived from it."""
+    block_size: int = Field(default=4096, ge=1)
+    """Captions a block: one shard, one journal, one unit of resume."""
+    embed_images: bool = False
+    """Write the image files into the shards."""
+    llm: LlmConfig = LlmConfig()
+    """What writes."""
+    checks: ChecksConfig = ChecksConfig()
+    """Which rewrites pass."""
+    negatives: NegativesConfig = NegativesConfig()
+    """Hard negatives."""
+    server: ServerConfig = ServerConfig()
+    """How requests are served."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that check, parse and write; 0 takes one a core, less one for the client, 8 at most."""
+
+    def shaping(self) -> dict[str, Any]:
+        """The part of the configuration that decides what is written, as plain values."""
+        values = self.model_dump(mode="json", exclude=NOT_SHAPING)
+        # Where the source lies does not matter, what it holds does: its hash stands beside this in the fingerprint.
+        values["source"] = {name: values["source"][name] for name in ("split", "limit")}
+        return values
+
+
+def load_config(path: Path | None, sets: list[str], flags: dict[str, Any]) -> RunConfig:
+    """Merge a TOML file, `key=value` settings and command-line flags (dotted keys; None is not given).
+
+    Raises UserError naming the key that is unknown or wrong.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"not valid TOML: {error}", where=str(path)) from None
+    for setting in sets:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UserError(f"{setting!r} is not key=value", where="--set", mend="for example --set checks.min_words=5")
+        _put(values, key.strip(), _parse(text.strip()))
+    for key, value in flags.items():
+        if value is not None:
+            _put(values, key, value)
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{key}: {first['msg']}", where="run config", mend="`tbpr-data augment --help` names the keys"
+        ) from None
+
+
+def canonical_sha256(value: Any) -> str:
+    """sha256 of a JSON value with sorted keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, last = dotted.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise UserError(f"{dotted}: {section} is not a section", where="--set")
+    values[last] = value
+
+
+def _parse(text: str) -> Any:
+    """A value as TOML reads it; anything else is a plain string."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,231 @@
+"""From the answers of a block to its two shards: judge, make negatives, write. A pure function of what is on disk."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ..schemas.completion import Completion, EngineInfo
+from ..schemas.rows import Checks, Negative, PairRow, Provenance, RejectRow
+from ..schemas.source import SourceCaption
+from .blocks import Block
+from .checks.select import Judged, judge
+from .config import RunConfig
+from .journal import Journal
+from .language.clip_tokens import clip_token_counts
+from .llm.requests import Asked, RequestPlan
+from .shards import ShardRecord, pairs_schema, rejects_schema, write_shard
+
+
+@dataclass(frozen=True)
+class BlockJob:
+    """All that a worker process needs to finish a block."""
+
+    block: Block
+    plan: RequestPlan
+    config: RunConfig
+    images_root: Path | None
+    model_revision: str | None
+    run_id: str
+    out: Path
+    journal_path: Path
+
+
+class BlockResult(BaseModel):
+    """What finishing a block gave: its shards, and counts for the screen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str
+    """The block's name."""
+    shards: tuple[ShardRecord, ...]
+    """Its shards."""
+    captions: int
+    """Human captions."""
+    accepted: int
+    """Rewrites kept."""
+    reasons: dict[str, int]
+    """Reason → refused rewrites that give it."""
+    rejected: int
+    """Rewrites refused."""
+    negatives: int
+    """Hard negatives made."""
+    failed: int
+    """Requests without an answer that a later run asks again."""
+
+
+def finish_block(job: BlockJob) -> BlockResult:
+    """Judge every answer of a block, make negatives of what is kept, write the shards.
+
+    Raises KeyError when a request has no line in the journal: a block is finished only once it is answered.
+    """
+    answers = Journal(job.journal_path).read()
+    pairs: list[PairRow] = []
+    rejects: list[RejectRow] = []
+    failed = 0
+    for caption in job.block.captions:
+        pairs.append(_human_row(caption))
+        kept: list[str] = []
+        for group in _by_prompt(job.plan.requests(caption)):
+            completions = [answers[asked.request.key][0] for asked in group]
+            judged = judge(
+                caption.text,
+                (*caption.image.captions, *kept),
+                completions,
+                prompt=group[0].prompt,
+                config=job.config.checks,
+                keep=job.config.keep,
+            )
+            failed += sum(completion.transient for completion in completions)
+            for asked, sample in zip(group, judged, strict=True):
+                engine = answers[asked.request.key][1]
+                provenance = _provenance(job, asked, sample.completion, engine)
+                if sample.reasons:
+                    rejects.append(_reject_row(asked, sample, provenance))
+                else:
+                    pairs.append(_rewrite_row(asked, sample, provenance))
+                    kept.append(sample.text)
+    pairs = _with_negatives(job, pairs)
+    reasons = Counter(reason for row in rejects for reason in row.reasons)
+    return BlockResult(
+        name=job.block.name,
+        shards=_write(job, pairs, rejects),
+        captions=len(job.block.captions),
+        accepted=sum(row.origin == "llm" for row in pairs),
+        reasons=dict(sorted(reasons.items())),
+        rejected=len(rejects),
+        negatives=sum(len(row.negatives) for row in pairs),
+        failed=failed,
+    )
+
+
+def _by_prompt(asked: list[Asked]) -> list[list[Asked]]:
+    groups: dict[str, list[Asked]] = {}
+    for one in asked:
+        groups.setdefault(one.prompt.id, []).append(one)
+    return list(groups.values())
+
+
+def _human_row(caption: SourceCaption) -> PairRow:
+    image = caption.image
+    return PairRow(
+        caption_id=caption.caption_id,
+        image_id=image.image_id,
+        image_path=image.file_path,
+        dataset=image.dataset,
+        pid=image.pid,
+        split=image.split,
+        text=caption.text,
+        origin="human",
+        style=None,
+        source_caption_id=None,
+        negatives=[],
+        checks=None,
+        provenance=None,
+    )
+
+
+def _rewrite_row(asked: Asked, sample: Judged, provenance: Provenance) -> PairRow:
+    human = _human_row(asked.caption)
+    return human.model_copy(
+        update={
+            "caption_id": asked.caption_id,
+            "text": sample.text,
+            "origin": "llm",
+            "style": asked.prompt.style,
+            "source_caption_id": asked.caption.caption_id,
+            "checks": _checks(sample),
+            "provenance": provenance,
+        }
+    )
+
+
+def _reject_row(asked: Asked, sample: Judged, provenance: Provenance) -> RejectRow:
+    image = asked.caption.image
+    return RejectRow(
+        caption_id=asked.caption_id,
+        source_caption_id=asked.caption.caption_id,
+        image_id=image.image_id,
+        dataset=image.dataset,
+        pid=image.pid,
+        split=image.split,
+        source_text=asked.caption.text,
+        text=sample.text,
+        raw=sample.completion.text,
+        style=asked.prompt.style,
+        reasons=list(sample.reasons),
+        error=sample.completion.error,
+        checks=_checks(sample) if sample.text else None,
+        provenance=provenance,
+    )
+
+
+def _checks(sample: Judged) -> Checks:
+    return Checks(
+        verdict="rejected" if sample.reasons else "accepted",
+        novelty=sample.novelty,
+        clip_tokens=clip_token_counts([sample.text])[0],
+    )
+
+
+def _provenance(job: BlockJob, asked: Asked, completion: Completion, engine: EngineInfo) -> Provenance:
+    return Provenance(
+        prompt_id=asked.prompt.id,
+        prompt_sha256=asked.prompt.sha256(),
+        model=job.plan.model,
+        model_revision=job.model_revision,
+        engine=engine.engine,
+        engine_version=engine.engine_version,
+        sampling_sha256=job.plan.sampling_of(asked.prompt).sha256(),
+        seed=asked.request.seed if engine.seeded else None,
+        sample_index=asked.request.sample_index,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        run_id=job.run_id,
+    )
+
+
+def _with_negatives(job: BlockJob, pairs: list[PairRow]) -> list[PairRow]:
+    config = job.config.negatives
+    if not config.enabled:
+        return pairs
+    from .language.english import load_english
+    from .negatives.generate import generate
+
+    negatives: list[list[Negative]] = generate(
+        [row.text for row in pairs],
+        [row.caption_id for row in pairs],
+        seed=job.config.seed,
+        rules=config.rules,
+        per_caption=config.per_caption,
+        nlp=load_english(config.spacy_model),
+    )
+    return [row.model_copy(update={"negatives": made}) for row, made in zip(pairs, negatives, strict=True)]
+
+
+def _write(job: BlockJob, pairs: list[PairRow], rejects: list[RejectRow]) -> tuple[ShardRecord, ...]:
+    name, split = job.block.name, job.block.split
+    pair_rows = [row.model_dump() for row in pairs]
+    if job.config.embed_images:
+        for row in pair_rows:
+            row["image"] = _image(job.images_root, row["image_path"])
+    schema = pairs_schema(with_images=job.config.embed_images)
+    return (
+        write_shard(job.out, f"data/{name}.parquet", "pairs", split, pair_rows, schema),
+        write_shard(
+            job.out,
+            f"rejects/{name}.parquet",
+            "rejects",
+            split,
+            [row.model_dump() for row in rejects],
+            rejects_schema(),
+        ),
+    )
+
+
+def _image(root: Path | None, path: str) -> dict[str, bytes | str] | None:
+    """The image file as it is; null where it is missing (counted as a warning when the source was read)."""
+    file = root / path if root else None
+    return {"bytes": file.read_bytes(), "path": path} if file and file.is_file() else None

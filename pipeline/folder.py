@@ -1,0 +1,108 @@
+"""The output folder: one writer at a time, one configuration for life, state kept where it is never published."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..schemas.errors import UserError
+from .blocks import Block
+from .finish import BlockResult
+from .manifest import Manifest, differences, read_manifest
+from .shards import write_text
+
+STATE = ".tbpr"
+
+
+class OutputFolder:
+    """A dataset being written. Open it with `open_folder`."""
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self.root, self.manifest = root, manifest
+
+    def journal_path(self, block: Block) -> Path:
+        """Where the answers of a block are kept."""
+        return self.root / STATE / "journal" / f"{block.name}.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """Log of the vLLM server this run starts."""
+        return self.root / STATE / "vllm.log"
+
+    def finished(self, block: Block) -> BlockResult | None:
+        """The result of a block that needs no more work: its shards are there and no request waits for another try."""
+        for result in self.manifest.blocks:
+            if result.name == block.name and not result.failed:
+                whole = all(_size(self.root / shard.path) == shard.bytes for shard in result.shards)
+                return result if whole else None
+        return None
+
+    def record(self, result: BlockResult) -> None:
+        """Note a finished block. Its shards are on disk under their final names by now."""
+        self.manifest = self.manifest.with_block(result)
+        self.manifest.write(self.root)
+
+
+@contextmanager
+def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
+    """Take a folder for writing, alone; `fresh` is the manifest an empty one would start with.
+
+    Raises UserError when another process writes there, when it holds something else, or when what it holds was made
+    with another configuration (naming the fields that differ).
+    """
+    if root.exists() and not root.is_dir():
+        raise UserError("is a file", where=str(root), mend="give a folder to --out")
+    strangers = not (root / STATE).exists() and root.exists() and any(root.iterdir())
+    if strangers and read_manifest(root) is None:
+        raise UserError("not empty, and not one of our datasets", where=str(root), mend="give an empty or new --out")
+    try:
+        (root / STATE).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(root), mend="give another --out") from None
+    with _alone(root):
+        existing = read_manifest(root)
+        if existing is not None and existing.fingerprint != fresh.fingerprint:
+            changed = "; ".join(differences(existing.made_from, fresh.made_from))
+            raise UserError(
+                f"this dataset was made with another configuration ({changed})",
+                where=str(root),
+                mend="give another --out, or the same configuration again",
+            )
+        _sweep(root)
+        folder = OutputFolder(root, existing or fresh)
+        if existing is None:
+            fresh.write(root)
+        yield folder
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Hold the folder's lock. The kernel frees it with the process, so a killed run leaves none behind."""
+    owner = root / STATE / "owner"
+    lock = FileLock(root / STATE / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"
+        raise UserError(
+            f"another run is writing here ({who})", where=str(root), mend="wait for it, stop it, or give another --out"
+        ) from None
+    try:
+        write_text(owner, f"host {socket.gethostname()}, pid {os.getpid()}\n")
+        yield
+    finally:
+        lock.release()
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a killed run left half written, known by its name."""
+    for folder in (root, root / "data", root / "rejects"):
+        for stray in folder.glob(".*.writing"):
+            stray.unlink()
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

@@ -1,0 +1,96 @@
+"""The journal of a block: every answer on disk as it comes, so that nothing is asked twice."""
+
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from ..schemas.completion import Completion, EngineInfo
+
+# A killed process loses nothing that was written; only a power cut loses what was not synced, at most this much.
+_SYNC_EVERY_S = 2.0
+
+
+class Journal:
+    """Append-only JSON lines: a head naming the engine at the start of each writing session, then a line an answer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+        self._synced = 0.0
+
+    def read(self) -> dict[str, tuple[Completion, EngineInfo]]:
+        """Key → (answer, what gave it); of two answers to one key the later. A torn last line is left out."""
+        answers: dict[str, tuple[Completion, EngineInfo]] = {}
+        engine: EngineInfo | None = None
+        for line in self._whole_lines():
+            record = json.loads(line)
+            if "engine" in record:
+                engine = EngineInfo.model_validate(record)
+            elif engine is not None:
+                completion = Completion.model_validate(record)
+                answers[completion.key] = (completion, engine)
+        return answers
+
+    def open(self, engine: EngineInfo) -> None:
+        """Start a writing session: cut a torn last line off, write the head."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        whole = sum(map(len, self._whole_lines()))
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.ftruncate(self._fd, whole)
+        os.lseek(self._fd, whole, os.SEEK_SET)
+        self._append(engine.model_dump_json())
+
+    def append(self, completion: Completion) -> None:
+        """Write one answer, whole, before anything else is done with it."""
+        self._append(completion.model_dump_json(exclude_defaults=True))
+        if time.monotonic() - self._synced > _SYNC_EVERY_S:
+            self.sync()
+
+    def sync(self) -> None:
+        """Force what was written onto the disk."""
+        if self._fd is not None:
+            os.fsync(self._fd)
+            self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Sync and close; safe to call twice."""
+        if self._fd is not None:
+            self.sync()
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _append(self, text: str) -> None:
+        if self._fd is None:
+            raise ValueError("the journal is not open for writing")
+        data = text.encode() + b"\n"
+        # os.write may take less than it is given (a full disk does); the rest then raises the reason.
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def _whole_lines(self) -> list[bytes]:
+        """Every line up to the first that is torn: without an end, or not JSON (a power cut can leave zeros)."""
+        if not self.path.exists():
+            return []
+        lines = []
+        for line in self.path.read_bytes().splitlines(keepends=True):
+            if not line.endswith(b"\n") or not _is_json(line):
+                break
+            lines.append(line)
+        return lines
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,195 @@
+"""The client of any OpenAI-compatible server: one request in, one completion out, retries owned here alone."""
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from ...schemas.completion import Completion, EngineInfo, Request
+from ...schemas.errors import RunFailed, UserError
+
+log = logging.getLogger(__name__)
+
+_ENGINE_FIELDS = ("top_k", "min_p", "repetition_penalty")
+_TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_REWRITE_SCHEMA = {
+    "type": "object",
+    "properties": {"caption": {"type": "string"}},
+    "required": ["caption"],
+    "additionalProperties": False,
+}
+_LONGEST_WAIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where requests go and what stands there."""
+
+    base_url: str
+    """Up to and with `/v1`."""
+    api_key: str | None = field(repr=False)
+    """Sent as a bearer token, never logged."""
+    served_model: str
+    """The model's name at this server; rows carry the run's own name for it."""
+    info: EngineInfo
+    """Engine, version, seeds or not."""
+    is_vllm: bool
+    """Knows vLLM's own fields (top_k, chat_template_kwargs, …)."""
+
+
+class _Transient(Exception):
+    """A failure worth another try; `retry_after_s` is the server's own wish."""
+
+    def __init__(self, message: str, *, reached: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.reached, self.retry_after_s = reached, retry_after_s
+
+
+class Client:
+    """Sends requests; use as an async context manager.
+
+    The connection pool is as large as `concurrency`, which bounds the requests in flight; the caller bounds its tasks.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, concurrency: int, timeout_s: float, attempts: int) -> None:
+        self.endpoint = endpoint
+        self._attempts = attempts
+        self._failures_in_a_row = 0
+        # So many requests that failed after every retry, with no success between them, mean that the server is broken,
+        # not the requests: going on would turn a night's captions into rejects.
+        self._failures_bearable = max(8, concurrency // 4)
+        self._http = open_http(endpoint.base_url, endpoint.api_key, timeout_s=timeout_s, connections=concurrency)
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._http.aclose()
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once, again on what may pass, and give the answer or the failure as a completion.
+
+        Raises RunFailed when the server cannot be reached, refuses the key or the model, or fails everything.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Transient),
+            stop=stop_after_attempt(self._attempts),
+            wait=_wait,
+            reraise=True,
+        )
+        try:
+            completion: Completion = await retrying(self._ask, request)
+        except _Transient as failure:
+            self._failures_in_a_row += 1
+            if not failure.reached or self._failures_in_a_row >= self._failures_bearable:
+                raise RunFailed(
+                    f"the server does not answer: {failure}",
+                    where=self.endpoint.base_url,
+                    mend="every answer so far is saved; run the same command again once it is back",
+                ) from None
+            return Completion(key=request.key, error=f"failed after {self._attempts} tries: {failure}", transient=True)
+        self._failures_in_a_row = 0
+        return completion
+
+    async def _ask(self, request: Request) -> Completion:
+        try:
+            response = await self._http.post("chat/completions", json=self._body(request))
+        except httpx.TimeoutException as error:
+            raise _Transient(f"no answer in time ({type(error).__name__})", reached=True) from None
+        except httpx.TransportError as error:
+            raise _Transient(f"{type(error).__name__}: {error}", reached=False) from None
+        status = response.status_code
+        if status in _TRANSIENT_STATUS:
+            raise _Transient(
+                f"HTTP {status}: {error_text(response)}", reached=True, retry_after_s=_retry_after_s(response)
+            )
+        if status in (401, 403, 404):
+            raise refused(response, self.endpoint.base_url)
+        if status >= 400:
+            return Completion(key=request.key, error=f"HTTP {status}: {error_text(response)}")
+        try:
+            return _completion(request.key, response.json())
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise _Transient("an answer that is not a chat completion", reached=True) from None
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        if not self.endpoint.is_vllm:
+            sampling = {name: value for name, value in sampling.items() if name not in _ENGINE_FIELDS}
+        body: dict[str, Any] = {
+            "model": self.endpoint.served_model,
+            "messages": [{"role": role, "content": content} for role, content in request.messages],
+            **sampling,
+        }
+        if self.endpoint.info.seeded:
+            body["seed"] = request.seed
+        if self.endpoint.is_vllm:
+            # Qwen3 thinks by default; a template that has no such switch ignores it.
+            body["chat_template_kwargs"] = {"enable_thinking": False}
+        if request.output == "json":
+            schema = {"name": "rewrite", "schema": _REWRITE_SCHEMA, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+
+def open_http(base_url: str, api_key: str | None, *, timeout_s: float, connections: int) -> httpx.AsyncClient:
+    """An HTTP client for a server: `connections` at most, no wait for a place in the pool, the key in its header."""
+    return httpx.AsyncClient(
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+        timeout=httpx.Timeout(timeout_s, connect=10.0, pool=None),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        # A proxy meant for the internet has no business between us and a server on this machine.
+        trust_env=not re.match(r"https?://(localhost|127\.|\[::1\])", base_url),
+    )
+
+
+def error_text(response: httpx.Response) -> str:
+    """The server's own words, in one line of at most 200 characters."""
+    try:
+        body = response.json()
+        error = body.get("error", body) if isinstance(body, dict) else body
+        text = str(error.get("message", error) if isinstance(error, dict) else error)
+    except ValueError:
+        text = response.text
+    return " ".join(text.split())[:200] or response.reason_phrase
+
+
+def refused(response: httpx.Response, base_url: str) -> UserError:
+    """The error for an answer that no retry mends: a refused key, an unknown model or path."""
+    mend = (
+        "set the key in the environment (server.api_key_env names the variable, OPENAI_API_KEY by default)"
+        if response.status_code in (401, 403)
+        else "the base URL ends in /v1 and --llm is a model it serves"
+    )
+    return RunFailed(f"HTTP {response.status_code}: {error_text(response)}", where=base_url, mend=mend)
+
+
+def _completion(key: str, body: dict[str, Any]) -> Completion:
+    choice = body["choices"][0]
+    usage = body.get("usage") or {}
+    return Completion(
+        key=key,
+        text=choice["message"].get("content") or "",
+        finish_reason=choice.get("finish_reason"),
+        prompt_tokens=usage.get("prompt_tokens"),
+        completion_tokens=usage.get("completion_tokens"),
+    )
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    return min(float(value), _LONGEST_WAIT_S) if re.fullmatch(r"\d+(\.\d+)?", value) else None
+
+
+_backoff = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, _Transient) and error.retry_after_s is not None:
+        return error.retry_after_s
+    return _backoff(state)

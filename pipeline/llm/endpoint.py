@@ -1,0 +1,98 @@
+"""Finding out what stands at an endpoint, and proving with one request that it answers, before a run counts on it."""
+
+from typing import Any
+
+import httpx
+
+from ...schemas.completion import EngineInfo, Request
+from ...schemas.errors import RunFailed, UserError
+from .client import Client, Endpoint, error_text, open_http, refused
+
+_PROBE_TIMEOUT_S = 10.0
+
+
+async def probe(base_url: str, api_key: str | None, *, model: str | None, send_seed: bool | None) -> Endpoint:
+    """Ask a server for its models and engine.
+
+    `model` is the name wanted there, None for the only one it has; `send_seed` None decides by the engine. Raises
+    UserError where the model is not served, RunFailed where nothing usable answers.
+    """
+    base_url = base_url.rstrip("/") + "/"
+    async with open_http(base_url, api_key, timeout_s=_PROBE_TIMEOUT_S, connections=2) as http:
+        served = await _served_models(http, base_url)
+        names = [str(entry["id"]) for entry in served]
+        if model is None and len(names) != 1:
+            raise UserError(
+                f"{len(names)} models are served", where=base_url, mend=f"choose with --llm: {_some(names)}"
+            )
+        if model is not None and model not in names:
+            raise UserError(f"model {model!r} is not served here", where=base_url, mend=f"it serves {_some(names)}")
+        name = model or names[0]
+        version = await _vllm_version(http)
+        engine = "vllm" if version else str(served[names.index(name)].get("owned_by") or "openai-compatible")
+        if send_seed is None:
+            # A seed stops vLLM's CPU engine, and nothing tells from outside whether an engine is one; other servers
+            # take the field or ignore it.
+            send_seed = version is None
+    info = EngineInfo(engine=engine, engine_version=version, seeded=send_seed)
+    return Endpoint(base_url, api_key, name, info, is_vllm=version is not None)
+
+
+async def prove(client: Client, *, json_output: bool) -> None:
+    """One small request before the run, through the same client, so that a wrong path, model or key ends it at once.
+
+    With `json_output`, the answer must obey its grammar: a server that does not know `response_format` ignores it,
+    says 200 and writes free text.
+    """
+    request = Request(
+        model=client.endpoint.served_model,
+        messages=(("user", "Say in one word what colour grass is. Do not use braces or quotes."),),
+        sampling={"max_tokens": 24, "temperature": 0},
+        output="json" if json_output else "text",
+        seed=0,
+        sample_index=0,
+    )
+    completion = await client.complete(request)
+    if completion.error:
+        raise RunFailed(f"a first request failed: {completion.error}", where=client.endpoint.base_url)
+    if json_output and '"caption"' not in completion.text:
+        raise RunFailed(
+            "the server does not hold answers to a JSON schema",
+            where=client.endpoint.base_url,
+            mend='use a server with structured outputs, or a prompt with output = "text"',
+        )
+
+
+async def _served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str, Any]]:
+    try:
+        response = await http.get("models")
+    except httpx.TimeoutException:
+        raise RunFailed(f"no answer in {_PROBE_TIMEOUT_S:.0f} s", where=base_url, mend="is the server up?") from None
+    except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise RunFailed(
+            f"cannot be reached: {error}", where=base_url, mend="is the server up, the URL right?"
+        ) from None
+    if response.status_code in (401, 403, 404):
+        raise refused(response, base_url)
+    if response.status_code != 200:
+        raise RunFailed(f"HTTP {response.status_code}: {error_text(response)}", where=base_url)
+    try:
+        models = [entry for entry in response.json()["data"] if "id" in entry]
+    except (ValueError, KeyError, TypeError):
+        models = []
+    if not models:
+        raise RunFailed("no list of models at /models", where=base_url, mend="the base URL ends in /v1")
+    return models
+
+
+async def _vllm_version(http: httpx.AsyncClient) -> str | None:
+    """The version vLLM tells at /version, beside /v1; other servers have no such page or another answer."""
+    try:
+        response = await http.get(http.base_url.join("../version"))
+        return str(response.json()["version"]) if response.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

@@ -1,0 +1,86 @@
+"""The manifest of a dataset: what it was made from, with what, and which shards hold it."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..schemas.errors import UserError
+from .finish import BlockResult
+from .shards import write_text
+
+FILE = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """`manifest.json`. Nothing in it depends on time, machine or order of arrival."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["tbpr-data"] = "tbpr-data"
+    """Tells our output from any other folder."""
+    format: Literal[1] = 1
+    """Version of this file and of the shards' columns."""
+    run_id: str
+    """First 16 hex digits of `fingerprint`."""
+    fingerprint: str
+    """sha256 of `made_from`."""
+    made_from: dict[str, Any]
+    """Everything that decides what is written: source hash, config, prompts, model, versions of our rules."""
+    source: dict[str, Any]
+    """Format, counts, repairs and warnings of the source."""
+    versions: dict[str, str]
+    """Packages whose behaviour shapes the rows."""
+    blocks_total: int
+    """Blocks the source is cut into."""
+    blocks: tuple[BlockResult, ...] = ()
+    """Finished blocks, in order, each with its shards: path, rows, bytes, sha256."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block is finished."""
+        return len(self.blocks) == self.blocks_total
+
+    def with_block(self, result: BlockResult) -> "Manifest":
+        """This manifest with one more (or one renewed) block, in the order of the source."""
+        split_order = ("train", "val", "test")
+        blocks = [block for block in self.blocks if block.name != result.name] + [result]
+        blocks.sort(key=lambda block: (split_order.index(block.name.split("-")[0]), block.name))
+        return self.model_copy(update={"blocks": tuple(blocks)})
+
+    def write(self, root: Path) -> None:
+        """Write it whole or not at all."""
+        write_text(root / FILE, self.model_dump_json(indent=1) + "\n")
+
+
+def read_manifest(root: Path) -> Manifest | None:
+    """The manifest of a folder, or none where there is none. Raises UserError for one that is not ours."""
+    path = root / FILE
+    if not path.is_file():
+        return None
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"not a manifest this version reads: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            where=str(path),
+            mend="give another --out",
+        ) from None
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """`key: old → new` for every leaf that differs."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    keys = [*before, *(key for key in after if key not in before)]
+    return [
+        f"{key}: {before.get(key, 'absent')} → {after.get(key, 'absent')}"
+        for key in keys
+        if before.get(key, "absent") != after.get(key, "absent")
+    ]
+
+
+def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        return [leaf for key, inner in value.items() for leaf in _leaves(inner, f"{prefix}.{key}" if prefix else key)]
+    return [(prefix, value)]

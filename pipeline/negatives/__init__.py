@@ -1,0 +1,1 @@
+"""Hard negatives: one file a rule set, one registry."""

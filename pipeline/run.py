@@ -1,0 +1,263 @@
+"""A run of `augment`: source → requests → completions → verdicts → negatives → shards → card."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ..prompts.registry import load_prompt
+from ..schemas.errors import RunFailed
+from ..schemas.sampling import Sampling
+from ..schemas.source import Source
+from .answer import Answering, Open
+from .blocks import Block, cut_blocks
+from .card import write_card
+from .checks.surface import CHECKS_VERSION
+from .config import NOT_SHAPING, RunConfig, canonical_sha256
+from .finish import BlockJob
+from .folder import OutputFolder, open_folder
+from .journal import Journal
+from .llm.client import Client, Endpoint
+from .llm.endpoint import probe, prove
+from .llm.models import ModelChoice, choose_model, known_models
+from .llm.requests import RequestPlan
+from .llm.running import find_running
+from .llm.server import VllmServer, installed_engine
+from .manifest import Manifest
+from .negatives.registry import NEGATIVES_VERSION
+from .screen import Screen
+from .shards import write_text
+from .sources.read import read_source
+from .workers import start_workers
+
+# Raised when the same inputs would give other rows for a reason no other version here names.
+DATA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    root: Path
+    manifest: Manifest
+
+    @property
+    def failed(self) -> int:
+        """Requests without an answer, which the same command asks again."""
+        return sum(block.failed for block in self.manifest.blocks)
+
+
+def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
+    """Make or go on making the dataset in `out`.
+
+    Raises UserError for what the user can mend, RunFailed for what stopped the run; what was answered stays on disk
+    and the same call goes on from there.
+    """
+    with screen.waiting(f"reading {config.source.path}"):
+        source = _read(config)
+    _say_source(source, screen)
+    endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint else None
+    model = _model(config, endpoint)
+    plan = _plan(config, model)
+    manifest = _fresh_manifest(config, source, model, plan)
+    if endpoint is None and find_running(model) is None:
+        installed_engine(config.server.device)
+    with _disk_errors(out), open_folder(out, manifest) as folder:
+        write_text(folder.root / "run.toml", _run_toml(config, plan, model))
+        _answer_and_finish(config, source, model, plan, endpoint, folder, screen)
+        with screen.waiting("writing the card"):
+            write_card(folder.root, folder.manifest, plan.prompts)
+    return Outcome(folder.root, folder.manifest)
+
+
+def _read(config: RunConfig) -> Source:
+    wanted = config.source
+    return read_source(
+        wanted.path, format=wanted.format, split=wanted.split, limit=wanted.limit, images_root=wanted.images_root
+    )
+
+
+def _say_source(source: Source, screen: Screen) -> None:
+    captions = sum(len(image.captions) for image in source.images)
+    identities = len({(image.dataset, image.pid) for image in source.images})
+    screen.say(f"{source.format}: {captions:,} captions of {len(source.images):,} images, {identities:,} identities")
+    for title, findings in (("repaired", source.repairs), ("warning", source.warnings)):
+        for name, count in findings.counts.items():
+            screen.say(f"  {title} {name}: {count:,} (first: {findings.examples[name][0]})")
+
+
+async def _given_endpoint(config: RunConfig) -> Endpoint:
+    server = config.server
+    wanted = config.llm.model
+    if wanted in known_models():
+        wanted = known_models()[wanted].hub_id
+    return await probe(
+        server.endpoint or "", os.environ.get(server.api_key_env), model=wanted, send_seed=server.send_seed
+    )
+
+
+def _model(config: RunConfig, endpoint: Endpoint | None) -> ModelChoice:
+    if endpoint is None:
+        return choose_model(config.llm.model or "smollm2", revision=config.llm.revision)
+    known = known_models().get(config.llm.model or "")
+    return ModelChoice(
+        name=endpoint.served_model, revision=config.llm.revision, sampling=known.sampling if known else Sampling()
+    )
+
+
+def _plan(config: RunConfig, model: ModelChoice) -> RequestPlan:
+    prompts = tuple(load_prompt(name) for name in dict.fromkeys(config.recipe))
+    return RequestPlan(
+        model=model.name,
+        prompts=prompts,
+        samplings=tuple(config.llm.sampling.over(prompt.sampling.over(model.sampling)) for prompt in prompts),
+        samples=config.samples,
+        seed=config.seed,
+    )
+
+
+def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: RequestPlan) -> Manifest:
+    versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
+    rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
+    if config.negatives.enabled:
+        from .language.english import installed_model, model_version
+
+        versions["spacy"] = package_version("spacy")
+        versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
+        rules["negatives"] = NEGATIVES_VERSION
+    made_from: dict[str, Any] = {
+        "source_sha256": source.sha256,
+        "config": config.shaping(),
+        "model": {"name": model.name, "revision": model.revision},
+        "prompts": {prompt.id: prompt.sha256() for prompt in plan.prompts},
+        "sampling": {
+            prompt.id: sampling.set_fields() for prompt, sampling in zip(plan.prompts, plan.samplings, strict=True)
+        },
+        "rules": rules,
+        "spacy_model": versions.get("spacy_model"),
+    }
+    fingerprint = canonical_sha256(made_from)
+    return Manifest(
+        run_id=fingerprint[:16],
+        fingerprint=fingerprint,
+        made_from=made_from,
+        source={
+            "format": source.format,
+            "datasets": sorted({image.dataset for image in source.images}),
+            "images": len(source.images),
+            "captions": sum(len(image.captions) for image in source.images),
+            "identities": len({(image.dataset, image.pid) for image in source.images}),
+            "repairs": source.repairs.counts,
+            "warnings": source.warnings.counts,
+        },
+        versions=versions,
+        blocks_total=sum(1 for _ in cut_blocks(source, config.block_size)),
+    )
+
+
+def _answer_and_finish(
+    config: RunConfig,
+    source: Source,
+    model: ModelChoice,
+    plan: RequestPlan,
+    endpoint: Endpoint | None,
+    folder: OutputFolder,
+    screen: Screen,
+) -> None:
+    per_caption = len(plan.prompts) * plan.samples
+    pending = []
+    for block in cut_blocks(source, config.block_size):
+        result = folder.finished(block)
+        if result is None:
+            pending.append(block)
+    if not pending:
+        screen.say("nothing left to do: every block is finished")
+        return
+    done = folder.manifest.source["captions"] - sum(len(block.captions) for block in pending)
+    if done:
+        screen.say(f"going on: {done:,} captions are finished")
+
+    async def connect(stack: AsyncExitStack) -> Open:
+        found, server = (endpoint, None) if endpoint else await _managed(config, model, folder, stack, screen)
+        concurrency = config.server.concurrency or (512 if found.info.seeded and found.is_vllm else 64)
+        client = Client(
+            found, concurrency=concurrency, timeout_s=config.server.request_timeout_s, attempts=config.server.attempts
+        )
+        await stack.enter_async_context(client)
+        await prove(client, json_output=any(prompt.output == "json" for prompt in plan.prompts))
+        screen.begin_answering()
+        return Open(client, concurrency, watch=server.watch if server else None)
+
+    async def finish(block: Block) -> None:
+        job = BlockJob(
+            block=block,
+            plan=plan,
+            config=config,
+            images_root=source.images_root,
+            model_revision=model.revision,
+            run_id=folder.manifest.run_id,
+            out=folder.root,
+            journal_path=folder.journal_path(block),
+        )
+        result = await workers.finish(job)
+        folder.record(result)
+        screen.block(result)
+
+    answering = Answering(
+        plan=plan,
+        journal_of=lambda block: Journal(folder.journal_path(block)),
+        connect=connect,
+        finish=finish,
+        on_answer=screen.answer,
+        on_known=screen.known,
+    )
+    total = sum(len(block.captions) for block in pending) * per_caption
+    with start_workers(config.workers) as workers, screen.answering(total):
+        asyncio.run(answering.run(pending))
+
+
+async def _managed(
+    config: RunConfig, model: ModelChoice, folder: OutputFolder, stack: AsyncExitStack, screen: Screen
+) -> tuple[Endpoint, VllmServer | None]:
+    """A server for this run: one that `tbpr-data serve` keeps running, or one of its own, stopped with it."""
+    running = find_running(model)
+    if running is not None:
+        screen.stage(f"using the server that runs at {running.base_url}")
+        return running, None
+    screen.stage(f"starting vLLM with {model.name}")
+    screen.say(f"its log: {folder.log_path}")
+    server = VllmServer(model, config.server, log_path=folder.log_path)
+    await asyncio.to_thread(server.prepare)
+    stack.enter_context(server)
+    return await server.wait_ready(), server
+
+
+def _run_toml(config: RunConfig, plan: RequestPlan, model: ModelChoice) -> str:
+    # Server and workers stay out: they are this machine's, and decide nothing that is written.
+    values = config.model_dump(mode="json", exclude_none=True, exclude=NOT_SHAPING)
+    values["llm"]["model"] = config.llm.model or model.name
+    return (
+        "# The resolved configuration of this dataset: tbpr-data augment --config run.toml --out DIR\n"
+        + tomli_w.dumps(values)
+    )
+
+
+@contextmanager
+def _disk_errors(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+            raise
+        raise RunFailed(
+            f"cannot write: {error.strerror}",
+            where=str(error.filename or out),
+            mend="every answer so far is saved; make room and run the same command again",
+        ) from None

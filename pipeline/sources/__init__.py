@@ -1,0 +1,1 @@
+"""One reader a dataset, and the validation they share."""

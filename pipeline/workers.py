@@ -1,0 +1,63 @@
+"""Worker processes that finish blocks: they ignore Ctrl-C, and never outlive the run, however it ends."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from ..schemas.errors import RunFailed
+from .finish import BlockJob, BlockResult, finish_block
+
+
+class Workers:
+    """A pool of processes that runs `finish_block`."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    async def finish(self, job: BlockJob) -> BlockResult:
+        """Finish a block in a worker. Raises what the block raised, or RunFailed when the worker died."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, finish_block, job)
+        except BrokenProcessPool:
+            raise RunFailed(
+                "a worker process died (out of memory?)",
+                where=job.block.name,
+                mend="its answers are saved; run the same command again with a smaller --set workers=N",
+            ) from None
+
+
+@contextmanager
+def start_workers(count: int) -> Iterator[Workers]:
+    """`count` processes, 0 for one a core less one for the client, 8 at most."""
+    count = count or max(1, min(8, (os.cpu_count() or 2) - 1))
+    # spawn: a forked copy of a process with threads (the event loop's, Arrow's) may hang.
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+    try:
+        yield Workers(pool)
+    except BaseException:
+        # What they were doing is done again from the journal; waiting for it would hold up Ctrl-C.
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent leaves its workers waiting on a pipe that they hold open themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

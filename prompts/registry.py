@@ -1,0 +1,97 @@
+"""Prompts by name: loaded from TOML, validated, rendered in a sandbox."""
+
+import json
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import ValidationError
+
+from ..schemas.errors import UserError
+from ..schemas.prompt import Prompt
+
+# Plain text, so nothing is escaped. A caption is only ever a value of the template, never part of it, and the sandbox
+# bounds what a prompt file from elsewhere can reach.
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+Message = dict[str, str]
+
+
+def prompt_names() -> list[str]:
+    """Names of the prompts that come with the package."""
+    return sorted(
+        path.name.removesuffix(".toml") for path in files(__package__).iterdir() if path.name.endswith(".toml")
+    )
+
+
+def load_prompt(name: str) -> Prompt:
+    """The prompt called `name`, or the one in the TOML file at that path.
+
+    Raises UserError when there is none, when a field is wrong, or when the template does not render.
+    """
+    path = Path(name)
+    if name.endswith(".toml"):
+        if not path.is_file():
+            raise UserError("no such prompt file", where=name)
+        text, where = path.read_text(encoding="utf-8"), name
+    elif name in prompt_names():
+        text, where = (files(__package__) / f"{name}.toml").read_text(encoding="utf-8"), f"prompts/{name}.toml"
+    else:
+        raise UserError(
+            f"unknown prompt {name!r}",
+            where="--recipe",
+            mend=f"use one of {', '.join(prompt_names())}, or the path of a TOML file",
+        )
+    prompt = parse_prompt(text, where=where)
+    if prompt.id != Path(where).stem:
+        raise UserError(f"id is {prompt.id!r}", where=where, mend="the id and the file's name must be the same")
+    return prompt
+
+
+def parse_prompt(text: str, *, where: str) -> Prompt:
+    """Validate a prompt written as TOML; `where` names it in errors."""
+    try:
+        prompt = Prompt.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"not valid TOML: {error}", where=where) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{key}: {first['msg']}", where=where, mend="see the prompts that come with the package"
+        ) from None
+    marks = ("tbpr caption one", "tbpr caption two")
+    try:
+        rendered = [_template(prompt.user).render(caption=mark) for mark in marks]
+    except TemplateError as error:
+        raise UserError(f"user: {error}", where=where, mend="the template knows one name, {{ caption }}") from None
+    if not all(mark in text for mark, text in zip(marks, rendered, strict=True)):
+        raise UserError("user: the caption does not appear in the message", where=where, mend="write {{ caption }}")
+    return prompt
+
+
+def messages(prompt: Prompt, caption: str) -> list[Message]:
+    """Chat messages that ask `prompt` of `caption`: system, the examples as finished turns, then the caption."""
+    return [*_fixed_turns(prompt), {"role": "user", "content": _template(prompt.user).render(caption=caption)}]
+
+
+@cache
+def _fixed_turns(prompt: Prompt) -> tuple[Message, ...]:
+    """What is the same for every caption, kept once: a block of 4,096 captions holds thousands of requests."""
+    turns: list[Message] = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    for example in prompt.examples:
+        turns.append({"role": "user", "content": _template(prompt.user).render(caption=example.caption)})
+        turns.append({"role": "assistant", "content": _answer(prompt, example.rewrite)})
+    return tuple(turns)
+
+
+def _answer(prompt: Prompt, rewrite: str) -> str:
+    return json.dumps({"caption": rewrite}, ensure_ascii=False) if prompt.output == "json" else rewrite
+
+
+@cache
+def _template(source: str) -> Template:
+    return _ENVIRONMENT.from_string(source)

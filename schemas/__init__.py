@@ -1,0 +1,1 @@
+"""What every stage reads and writes: the models, and the Arrow schemas derived from them."""

@@ -1,0 +1,54 @@
+"""A prompt, as its TOML file says it."""
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .sampling import Sampling
+
+OutputKind = Literal["text", "json"]
+Policy = Literal["paraphrase", "concise", "detailed"]
+
+
+class Example(BaseModel):
+    """A fixed example, shown to the model as a finished turn before the real caption."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    caption: str = Field(min_length=1)
+    """What stands where the caption will stand."""
+    rewrite: str = Field(min_length=1)
+    """The answer it should get."""
+
+
+class Prompt(BaseModel):
+    """How a caption is asked to be rewritten."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    """Name in ids (`…~ID.n`), in `--recipe` and in the data; the file's own name."""
+    version: int = Field(ge=1)
+    """Raised whenever the prompt changes."""
+    style: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    """Style of its rewrites, a column of the data."""
+    policy: Policy
+    """What a faithful rewrite may do: drop nothing, drop and generalise, or say more."""
+    output: OutputKind = "text"
+    """`text`: the answer is the rewrite. `json`: the answer is `{"caption": …}`, held to by a grammar."""
+    system: str = ""
+    """System message; none where empty."""
+    user: str = Field(min_length=1)
+    """Jinja template of the user message; `{{ caption }}` is the caption. Constant text first, the caption last, so
+    that the engine's prefix cache serves all but the caption."""
+    examples: tuple[Example, ...] = ()
+    """Fixed examples, in order."""
+    sampling: Sampling = Sampling()
+    """Sampling of this prompt, over the model's own."""
+
+    def sha256(self) -> str:
+        """Hash of everything above: two prompts with one hash ask the same."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,48 @@
+"""Fixtures shared by the tests."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from scripted_server import Answer, ScriptedServer
+
+COLOURS = ("red", "blue", "green", "white", "black", "gray")
+
+
+def write_cuhk(path: Path, images: int, *, split: str = "train") -> Path:
+    """A source of two captions an image, in CUHK-PEDES's format, without its pictures."""
+    records = [
+        {
+            "split": split,
+            "captions": [
+                f"The man number {i} is wearing a {COLOURS[i % 6]} shirt, {COLOURS[(i + 1) % 6]} pants and shoes.",
+                f"A man with short hair walks in a {COLOURS[i % 6]} shirt and carries bag number {i} in his left hand.",
+            ],
+            "file_path": f"cam_a/{i:04d}.jpg",
+            "processed_tokens": [],
+            "id": i // 2 + 1,
+        }
+        for i in range(images)
+    ]
+    path.write_text(json.dumps(records), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def cuhk(tmp_path: Path) -> Path:
+    return write_cuhk(tmp_path / "reid_raw.json", 10)
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., ScriptedServer]]:
+    """Starts scripted servers and stops them after the test."""
+    servers: list[ScriptedServer] = []
+
+    def start(answer: Callable[[dict[str, object], int], Answer] | None = None, **options: object) -> ScriptedServer:
+        servers.append(ScriptedServer(answer, **options))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -1,0 +1,138 @@
+"""The client against a server that misbehaves as told."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from scripted_server import Answer, ScriptedServer, rewrite
+
+from tbpr_data.pipeline.llm.client import Client
+from tbpr_data.pipeline.llm.endpoint import probe, prove
+from tbpr_data.schemas.completion import Completion, Request
+from tbpr_data.schemas.errors import RunFailed, UserError
+
+
+def request(i: int = 0, **changes: Any) -> Request:
+    fields: dict[str, Any] = {
+        "model": "m",
+        "messages": (("user", f"Rewrite: A man in a red shirt, number {i}."),),
+        "sampling": {"temperature": 0.5, "top_k": 20},
+        "output": "text",
+        "seed": i,
+        "sample_index": 0,
+    }
+    return Request(**{**fields, **changes})
+
+
+def ask(server: ScriptedServer, *requests: Request, attempts: int = 3, timeout_s: float = 5.0) -> list[Completion]:
+    async def main() -> list[Completion]:
+        endpoint = await probe(server.url, "sesame", model=None, send_seed=None)
+        async with Client(endpoint, concurrency=4, timeout_s=timeout_s, attempts=attempts) as client:
+            return list(await asyncio.gather(*map(client.complete, requests)))
+
+    return asyncio.run(main())
+
+
+def test_an_answer_and_what_was_sent(scripted: Any) -> None:
+    server = scripted()
+    [completion] = ask(server, request(7))
+    assert completion.text.endswith("a man in a red shirt, number 7.")
+    assert (completion.finish_reason, completion.prompt_tokens) == ("stop", 10)
+    [body] = server.requests
+    assert body["seed"] == 7
+    assert body["model"] == "scripted"
+    # Not vLLM: its own fields stay at home.
+    assert "top_k" not in body
+    assert "chat_template_kwargs" not in body
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer(status=429, headers={"Retry-After": "0"}),
+        Answer(status=500),
+        Answer(status=503),
+        Answer(body=b'{"choices": [{"mess'),
+        Answer(body=b'{"choices": []}'),
+        Answer(drop=True),
+    ],
+    ids=["429", "500", "503", "truncated", "wrong schema", "dropped"],
+)
+def test_what_may_pass_is_tried_again(scripted: Any, fault: Answer) -> None:
+    server = scripted(lambda body, count: fault if count < 2 else rewrite(body, count))
+    [completion] = ask(server, request())
+    assert completion.error is None
+    assert len(server.requests) == 3
+
+
+def test_a_refused_request_is_a_final_answer(scripted: Any) -> None:
+    server = scripted(lambda body, count: Answer("too many tokens", status=400))
+    [completion] = ask(server, request())
+    assert completion.error == "HTTP 400: too many tokens"
+    assert not completion.transient
+    assert len(server.requests) == 1
+
+
+def test_a_request_that_always_fails_is_given_up_and_can_be_asked_again(scripted: Any) -> None:
+    server = scripted(lambda body, count: Answer(status=500) if "number 0" in str(body) else rewrite(body, count))
+    completions = ask(server, request(0), request(1))
+    assert completions[0].transient
+    assert "failed after 3 tries: HTTP 500" in (completions[0].error or "")
+    assert completions[1].error is None
+
+
+def test_an_answer_that_never_comes_is_not_waited_for(scripted: Any) -> None:
+    server = scripted(lambda body, count: Answer(delay_s=3))
+    [completion] = ask(server, request(), attempts=1, timeout_s=0.3)
+    assert "no answer in time" in (completion.error or "")
+
+
+def test_a_server_that_fails_everything_ends_the_run(scripted: Any) -> None:
+    server = scripted(lambda body, count: Answer(status=500))
+    with pytest.raises(RunFailed, match="does not answer"):
+        ask(server, *map(request, range(12)), attempts=1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refused_key_or_path_ends_the_run(scripted: Any, status: int) -> None:
+    with pytest.raises(RunFailed, match=f"HTTP {status}"):
+        ask(scripted(lambda body, count: Answer("no", status=status)), request())
+
+
+def test_a_wrong_key_says_where_to_put_it(scripted: Any) -> None:
+    with pytest.raises(RunFailed, match="OPENAI_API_KEY") as caught:
+        ask(scripted(key="other"), request())
+    assert "sesame" not in str(caught.value)
+
+
+def test_an_unknown_model_names_those_there_are(scripted: Any) -> None:
+    server = scripted(models=("one", "two"))
+    with pytest.raises(UserError, match="it serves one, two"):
+        asyncio.run(probe(server.url, None, model="three", send_seed=None))
+    with pytest.raises(UserError, match="choose with --llm: one, two"):
+        asyncio.run(probe(server.url, None, model=None, send_seed=None))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "ftp://x/v1", "not a url", "http://[bad/v1"])
+def test_nobody_there(url: str) -> None:
+    with pytest.raises(RunFailed, match="cannot be reached"):
+        asyncio.run(probe(url, None, model=None, send_seed=None))
+
+
+def test_a_server_that_ignores_the_grammar_is_found_out(scripted: Any) -> None:
+    server = scripted(lambda body, count: Answer("green"))
+
+    async def main() -> None:
+        endpoint = await probe(server.url, None, model=None, send_seed=None)
+        async with Client(endpoint, concurrency=1, timeout_s=5, attempts=1) as client:
+            await prove(client, json_output=True)
+
+    with pytest.raises(RunFailed, match="JSON schema"):
+        asyncio.run(main())
+
+
+def test_the_key_of_a_request_is_all_that_it_says() -> None:
+    keys = {request(i).key for i in range(3)}
+    keys |= {request(sample_index=1).key, request(output="json").key, request(sampling={"temperature": 0.6}).key}
+    assert len(keys) == 6
+    assert request().key == request().key
