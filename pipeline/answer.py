@@ -113,6 +113,26 @@ class _Pending:
     open_blocks: asyncio.Semaphore
 
 
+async def stoppable(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` so that Ctrl-C always ends it.
+
+    The loop wakes twice a second: Python's handler runs only when the main thread does, and a signal that comes just
+    before it waits for the network would else be seen with the next answer (seen on a loaded machine). And a
+    cancelled task is cancelled again until it is gone: a connection being opened can swallow the first time.
+    """
+    task, stopped = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait({task}, timeout=0.5)
+        except asyncio.CancelledError:
+            stopped = True
+        if stopped:
+            task.cancel()
+    if stopped:
+        raise asyncio.CancelledError
+    task.result()
+
+
 @asynccontextmanager
 async def _first_error() -> AsyncIterator[None]:
     """A task group raises a group of errors; the first one is what happened, the rest its echo."""

@@ -1,5 +1,6 @@
 """The dataset card, computed from the shards themselves: no figure in it comes from anywhere else."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
@@ -59,9 +60,13 @@ def _metadata(manifest: Manifest) -> str:
     shards = [shard for block in manifest.blocks for shard in block.shards]
     splits = list(dict.fromkeys(shard.split for shard in shards))
     rows = sum(shard.rows for shard in shards if shard.config == "pairs")
+    # `datasets` keeps what it read of a local folder under the folder's name and this block, whatever the files hold:
+    # without a mark of the content here, a second dataset called `out` would load as the first.
+    content = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()[:16]
     configs = [
         {
             "config_name": config,
+            "description": f"content {content}",
             **({"default": True} if config == "pairs" else {}),
             "data_files": [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in splits],
         }

@@ -81,7 +81,12 @@ def augment(
     if out is None:
         raise UserError("no folder to write to", where="augment", mend="give --out DIR")
     screen = Screen(quiet=quiet)
-    outcome = run_augment(run_config, out, screen)
+    try:
+        outcome = run_augment(run_config, out, screen)
+    except KeyboardInterrupt:
+        again = shlex.join(["tbpr-data", *sys.argv[1:]])
+        sys.stderr.write(f"tbpr-data: interrupted; every answer so far is saved, go on with:\n  {again}\n")
+        raise typer.Exit(130) from None
     show_summary(outcome.root, outcome.manifest, screen)
     typer.echo(outcome.root)
     if outcome.failed:
@@ -137,10 +142,6 @@ def main() -> None:
     except UserError as error:
         sys.stderr.write(f"tbpr-data: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        again = f"; every answer so far is saved, go on with:\n  {shlex.join(['tbpr-data', *sys.argv[1:]])}"
-        sys.stderr.write(f"\ntbpr-data: interrupted{again if 'augment' in sys.argv[1:2] else ''}\n")
-        sys.exit(130)
 
 
 def _stop_like_ctrl_c() -> None:

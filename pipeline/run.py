@@ -16,7 +16,7 @@ from ..prompts.registry import load_prompt
 from ..schemas.errors import RunFailed
 from ..schemas.sampling import Sampling
 from ..schemas.source import Source
-from .answer import Answering, Open
+from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
 from .card import write_card
 from .checks.surface import CHECKS_VERSION
@@ -31,7 +31,7 @@ from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
 from .manifest import Manifest
-from .negatives.registry import NEGATIVES_VERSION
+from .negatives.registry import NEGATIVES_VERSION, select_rules
 from .screen import Screen
 from .shards import write_text
 from .sources.read import read_source
@@ -129,6 +129,7 @@ def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan:
     if config.negatives.enabled:
         from .language.english import installed_model, model_version
 
+        select_rules(config.negatives.rules)
         versions["spacy"] = package_version("spacy")
         versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
         rules["negatives"] = NEGATIVES_VERSION
@@ -220,7 +221,7 @@ def _answer_and_finish(
     )
     total = sum(len(block.captions) for block in pending) * per_caption
     with start_workers(config.workers) as workers, screen.answering(total):
-        asyncio.run(answering.run(pending))
+        asyncio.run(stoppable(answering.run(pending)))
 
 
 async def _managed(

@@ -1,11 +1,17 @@
 """Fixtures shared by the tests."""
 
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from scripted_server import Answer, ScriptedServer
+
+# Before `datasets` is imported anywhere: its cache of what tests load is thrown away with the session.
+_CACHE = tempfile.TemporaryDirectory(prefix="tbpr-data-tests-")
+os.environ["HF_DATASETS_CACHE"] = _CACHE.name
 
 COLOURS = ("red", "blue", "green", "white", "black", "gray")
 

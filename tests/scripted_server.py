@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+PROOF = "colour grass is"
+"""Part of the request that proves a server before a run."""
+
 
 @dataclass
 class Answer:
@@ -80,7 +83,7 @@ class ScriptedServer:
     @property
     def chats(self) -> list[dict[str, Any]]:
         """Requests for a rewrite, without the one that proves the server."""
-        return [body for body in self.requests if "colour grass is" not in body["messages"][-1]["content"]]
+        return [body for body in self.requests if PROOF not in body["messages"][-1]["content"]]
 
     def stop(self) -> None:
         self._http.shutdown()
@@ -96,7 +99,10 @@ class ScriptedServer:
         return self._send(handler, self._models_status, json.dumps(data).encode())
 
     def _post(self, handler: BaseHTTPRequestHandler) -> None:
-        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        sent = handler.rfile.read(int(handler.headers["Content-Length"]))
+        if len(sent) < int(handler.headers["Content-Length"]):  # the client was killed while it wrote
+            return
+        body = json.loads(sent)
         with self._lock:
             count = len(self.requests)
             self.requests.append(body)

@@ -1,0 +1,104 @@
+"""The real thing: SmolLM2 served by vLLM, started by the run itself. Slow: a server takes about a minute to start."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import write_cuhk
+from datasets import load_dataset
+
+pytestmark = pytest.mark.slow
+
+TBPR_DATA = [sys.executable, "-c", "from tbpr_data.pipeline.cli import main; main()"]
+
+
+def command(source: Path, out: Path, *more: str) -> list[str]:
+    run = ["augment", str(source), "--llm", "smollm2", "--recipe", "paraphrase", "--recipe", "concise"]
+    return [*TBPR_DATA, *run, "--samples", "2", "--set", "block_size=12", "--out", str(out), *more]
+
+
+def vllm_processes() -> list[psutil.Process]:
+    def mine(process: psutil.Process) -> bool:
+        try:
+            name = " ".join(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+        return "vllm.entrypoints" in name or "VLLM::" in name
+
+    return [process for process in psutil.process_iter() if mine(process)]
+
+
+def gone_within(seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not vllm_processes():
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def answered(out: Path) -> list[str]:
+    lines = [line for path in out.glob(".tbpr/journal/*") for line in path.read_text().splitlines()]
+    return [json.loads(line)["key"] for line in lines if '"key"' in line]
+
+
+@pytest.mark.timeout(900)
+def test_killed_and_resumed_on_a_real_server(tmp_path: Path) -> None:
+    """One killed run, one that finishes it, and one over the same journal that has nothing to ask."""
+    source, out = write_cuhk(tmp_path / "reid_raw.json", 12), tmp_path / "out"
+    with (tmp_path / "log").open("w") as log:
+        run = subprocess.Popen(command(source, out), stderr=log, stdout=log)
+    while len(answered(out)) < 20:
+        assert run.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.2)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    before = answered(out)
+    assert gone_within(30), "a killed run left its server behind"
+
+    done = subprocess.run(command(source, out), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not vllm_processes(), "a finished run left its server behind"
+    after = answered(out)
+    assert set(before) <= set(after)
+    assert len(after) == len(set(after)) == 24 * 2 * 2
+
+    pairs, rejects = load_dataset(str(out), "pairs")["train"], load_dataset(str(out), "rejects")["train"]
+    rewrites = [row for row in pairs if row["origin"] == "llm"]
+    assert len(rewrites) + len(rejects) == 96
+    assert len(rewrites) >= 12, "SmolLM2 gives a usable rewrite now and then"
+    provenance = rewrites[0]["provenance"]
+    assert (provenance["engine"], provenance["model"]) == ("vllm", "HuggingFaceTB/SmolLM2-135M-Instruct")
+    assert provenance["engine_version"]
+    assert provenance["completion_tokens"] > 0
+    assert {row["style"] for row in rewrites} == {"paraphrase", "concise"}
+
+    # An undisturbed run over the same answers writes the same bytes, and needs no server for it.
+    again = tmp_path / "again"
+    (again / ".tbpr").mkdir(parents=True)
+    (out / ".tbpr" / "journal").rename(again / ".tbpr" / "journal")
+    replay = subprocess.run(command(source, again), capture_output=True, text=True)
+    assert replay.returncode == 0, replay.stderr
+    assert "starting vLLM" not in replay.stderr
+    for path in [*out.glob("data/*"), *out.glob("rejects/*"), out / "manifest.json", out / "README.md"]:
+        assert path.read_bytes() == (again / path.relative_to(out)).read_bytes()
+
+
+@pytest.mark.timeout(600)
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    source = write_cuhk(tmp_path / "reid_raw.json", 2)
+    done = subprocess.run(
+        command(source, tmp_path / "out", "--set", 'server.extra_args=["--dtype", "float3"]'),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "vLLM ended with exit code" in done.stderr
+    assert "float3" in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr.split("its log ends with")[0]
+    assert not vllm_processes()
