@@ -88,7 +88,7 @@ class RunConfig(_Section):
     samples: int = Field(default=3, ge=1, le=64)
     """Answers asked of each caption and prompt."""
     keep: Literal["best", "all"] = "best"
-    """Of the samples that pass: the one furthest from its source, or all that differ from each other."""
+    """Of the samples that pass: the one nearest its source, or all that differ from each other."""
     seed: int = 0
     """Run seed; everything random is derived from it."""
     block_size: int = Field(default=4096, ge=1)

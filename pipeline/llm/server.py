@@ -40,7 +40,8 @@ class ServerConfig(BaseModel):
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the endpoint's key."""
     send_seed: bool | None = None
-    """Send each request's seed. By default yes on a GPU and to servers that are not vLLM; never to a CPU engine."""
+    """Send each request's seed. By default yes to a GPU engine that the run starts and to endpoints that are not vLLM; no
+    to vLLM's CPU engine, which a seed stops, nor to a vLLM endpoint, which may be one."""
     device: Literal["auto", "gpu", "cpu"] = "auto"
     """Which vLLM to start: `auto` takes the one that is installed."""
     concurrency: int | None = Field(default=None, ge=1, le=8192)

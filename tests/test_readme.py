@@ -1,0 +1,58 @@
+"""The README's option lists are what the program says. `python tests/test_readme.py` writes them anew."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from tbpr_data.pipeline.config import RunConfig
+
+README = Path(__file__).parents[1] / "README.md"
+COMMANDS = ("augment", "demo-data", "serve", "doctor")
+
+
+def help_block() -> str:
+    code = "from tbpr_data.pipeline.cli import app; app(prog_name='tbpr-data')"
+    environment = {**os.environ, "COLUMNS": "100", "TYPER_USE_RICH": "0", "NO_COLOR": "1"}
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", code, name, "--help"], capture_output=True, text=True, check=True, env=environment
+        )
+        for name in COMMANDS
+    ]
+    return "\n".join(f"```\n{text.stdout.strip()}\n```\n" for text in texts)
+
+
+def config_block() -> str:
+    rows = "\n".join(f"| `{key}` | {default} | {what} |" for key, default, what in keys(RunConfig))
+    return f"| key | default | what it is |\n|---|---|---|\n{rows}\n"
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
+    rows = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            rows += keys(field.annotation, f"{prefix}{name}.")
+            continue
+        default = "" if field.is_required() or field.default is None else f"`{field.default!r}`"
+        rows.append((prefix + name, default, " ".join((field.description or "").split())))
+    return rows
+
+
+def written(text: str) -> str:
+    for name, block in (("help", help_block()), ("config", config_block())):
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text = re.sub(pattern, lambda match, block=block: match[1] + block + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
+    return text
+
+
+def test_the_readme_lists_every_option() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert written(text) == text, "run `python tests/test_readme.py`"
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
