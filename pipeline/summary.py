@@ -32,10 +32,10 @@ def show_summary(root: Path, manifest: Manifest, screen: Screen) -> None:
     screen.table(table)
     for row in _examples(root, manifest):
         screen.console.print(f"[dim]{escape(str(row['source_caption_id']))}[/dim]")
-        screen.console.print(f"  [bold]human   [/bold] {escape(str(row['source']))}")
-        screen.console.print(f"  [bold]{row['style']:<8.8}[/bold] {escape(str(row['text']))}")
+        screen.console.print(f"  [bold]human     [/bold] {escape(str(row['source']))}")
+        screen.console.print(f"  [bold]{row['style']:<10.10}[/bold] {escape(str(row['text']))}")
         if row["negative"]:
-            screen.console.print(f"  [bold]negative[/bold] {escape(str(row['negative']))}")
+            screen.console.print(f"  [bold]negative  [/bold] {escape(str(row['negative']))}")
 
 
 def _share(part: int, whole: int) -> str:

@@ -40,7 +40,7 @@ class ServerConfig(BaseModel):
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the endpoint's key."""
     send_seed: bool | None = None
-    """Send each request's seed. By default yes to a GPU engine that the run starts and to endpoints that are not vLLM; no
+    """Send each request's seed. By default yes to a GPU engine the run starts and to endpoints that are not vLLM; no
     to vLLM's CPU engine, which a seed stops, nor to a vLLM endpoint, which may be one."""
     device: Literal["auto", "gpu", "cpu"] = "auto"
     """Which vLLM to start: `auto` takes the one that is installed."""

