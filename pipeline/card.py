@@ -38,6 +38,7 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
         blocks_total=manifest.blocks_total,
         source=manifest.source,
         model=made_from["model"],
+        negatives=made_from["config"]["negatives"]["enabled"],
         samples=made_from["config"]["samples"],
         keep=made_from["config"]["keep"],
         seed=made_from["config"]["seed"],
@@ -63,19 +64,26 @@ def _metadata(manifest: Manifest) -> str:
     # `datasets` keeps what it read of a local folder under the folder's name and this block, whatever the files hold:
     # without a mark of the content here, a second dataset called `out` would load as the first.
     content = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()[:16]
+    extra = ["hard-negatives"] if manifest.made_from["config"]["negatives"]["enabled"] else []
     configs = [
         {
             "config_name": config,
             "description": f"content {content}",
             **({"default": True} if config == "pairs" else {}),
-            "data_files": [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in splits],
+            "data_files": [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in filled],
         }
         for config, folder in (("pairs", "data"), ("rejects", "rejects"))
+        # `datasets` cannot open a split without a row (nothing refused, say), so it is not offered.
+        if (
+            filled := [
+                split for split in splits if any(s.rows for s in shards if (s.config, s.split) == (config, split))
+            ]
+        )
     ]
     return DatasetCardData(
         language=["en"],
         task_categories=["image-to-text", "zero-shot-image-classification"],
-        tags=["text-based-person-retrieval", "person-re-identification", "hard-negatives", "tbpr-data"],
+        tags=["text-based-person-retrieval", "person-re-identification", *extra, "tbpr-data"],
         size_categories=[next((name for most, name in _SIZES if rows < most), "n>1M")],
         configs=configs,
     ).to_yaml()

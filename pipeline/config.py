@@ -35,7 +35,7 @@ class SourceConfig(_Section):
 class LlmConfig(_Section):
     """What writes."""
 
-    model: str | None = None
+    model: str | None = Field(default=None, min_length=1)
     """Short name, Hub id, local folder, or the name of a model at the endpoint; by default the endpoint's only model,
     or `smollm2`."""
     revision: str | None = None
@@ -83,7 +83,7 @@ class RunConfig(_Section):
 
     source: SourceConfig
     """What is read."""
-    recipe: tuple[str, ...] = ("paraphrase",)
+    recipe: tuple[str, ...] = Field(default=("paraphrase",), min_length=1)
     """Prompts, by name or TOML path; every caption is asked each of them."""
     samples: int = Field(default=3, ge=1, le=64)
     """Answers asked of each caption and prompt."""
@@ -107,9 +107,12 @@ class RunConfig(_Section):
     """Processes that check, parse and write; 0 takes one a core, less one for the client, 8 at most."""
 
     def shaping(self) -> dict[str, Any]:
-        """The part of the configuration that decides what is written, as plain values."""
-        values = self.model_dump(mode="json", exclude=NOT_SHAPING)
-        # Where the source lies does not matter, what it holds does: its hash stands beside this in the fingerprint.
+        """The part of the configuration that decides what is written, as plain values.
+
+        Without what has names of the user's own: source, model and prompts stand beside it in the fingerprint, by
+        content, so that another path to the same thing is no other run.
+        """
+        values = self.model_dump(mode="json", exclude=NOT_SHAPING | {"recipe", "llm"})
         values["source"] = {name: values["source"][name] for name in ("split", "limit")}
         return values
 

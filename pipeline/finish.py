@@ -64,9 +64,11 @@ def finish_block(job: BlockJob) -> BlockResult:
     pairs: list[PairRow] = []
     rejects: list[RejectRow] = []
     failed = 0
+    kept_of: dict[str, list[str]] = {}
     for caption in job.block.captions:
         pairs.append(_human_row(caption))
-        kept: list[str] = []
+        # Of the image, so that two of its captions do not get one rewrite; within the block, which knows no other.
+        kept = kept_of.setdefault(caption.image.image_id, [])
         for group in _by_prompt(job.plan.requests(caption)):
             completions = [answers[asked.request.key][0] for asked in group]
             judged = judge(
@@ -207,10 +209,9 @@ def _with_negatives(job: BlockJob, pairs: list[PairRow]) -> list[PairRow]:
 
 def _write(job: BlockJob, pairs: list[PairRow], rejects: list[RejectRow]) -> tuple[ShardRecord, ...]:
     name, split = job.block.name, job.block.split
-    pair_rows = [row.model_dump() for row in pairs]
+    pair_rows = (row.model_dump() for row in pairs)
     if job.config.embed_images:
-        for row in pair_rows:
-            row["image"] = _image(job.images_root, row["image_path"])
+        pair_rows = ({**row, "image": _image(job.images_root, row["image_path"])} for row in pair_rows)
     schema = pairs_schema(with_images=job.config.embed_images)
     return (
         write_shard(job.out, f"data/{name}.parquet", "pairs", split, pair_rows, schema),
@@ -219,7 +220,7 @@ def _write(job: BlockJob, pairs: list[PairRow], rejects: list[RejectRow]) -> tup
             f"rejects/{name}.parquet",
             "rejects",
             split,
-            [row.model_dump() for row in rejects],
+            (row.model_dump() for row in rejects),
             rejects_schema(),
         ),
     )

@@ -19,6 +19,7 @@ class Journal:
         self.path = path
         self._fd: int | None = None
         self._synced = 0.0
+        self._length = 0
 
     def read(self) -> dict[str, tuple[Completion, EngineInfo]]:
         """Key → (answer, what gave it); of two answers to one key the later. A torn last line is left out."""
@@ -40,6 +41,7 @@ class Journal:
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(self._fd, whole)
         os.lseek(self._fd, whole, os.SEEK_SET)
+        self._length = whole
         self._append(engine.model_dump_json())
 
     def append(self, completion: Completion) -> None:
@@ -73,9 +75,17 @@ class Journal:
         if self._fd is None:
             raise ValueError("the journal is not open for writing")
         data = text.encode() + b"\n"
-        # os.write may take less than it is given (a full disk does); the rest then raises the reason.
-        while data:
-            data = data[os.write(self._fd, data) :]
+        left = data
+        try:
+            # os.write may take less than it is given (a full disk does); the rest then raises the reason.
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError:
+            # Another answer may still be on its way here, and nothing behind a torn line is believed.
+            os.ftruncate(self._fd, self._length)
+            os.lseek(self._fd, self._length, os.SEEK_SET)
+            raise
+        self._length += len(data)
 
     def _whole_lines(self) -> list[bytes]:
         """Every line up to the first that is torn: without an end, or not JSON (a power cut can leave zeros)."""

@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 
 from ..prompts.registry import load_prompt
-from ..schemas.errors import RunFailed
+from ..schemas.errors import RunFailed, UserError
 from ..schemas.sampling import Sampling
 from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
@@ -30,7 +30,7 @@ from .llm.models import ModelChoice, choose_model, known_models
 from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
-from .manifest import Manifest
+from .manifest import Manifest, read_manifest
 from .negatives.registry import NEGATIVES_VERSION, select_rules
 from .screen import Screen
 from .shards import write_text
@@ -63,17 +63,24 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     with screen.waiting(f"reading {config.source.path}"):
         source = _read(config)
     _say_source(source, screen)
-    endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint else None
-    model = _model(config, endpoint)
+    existing = read_manifest(out) if out.is_dir() else None
+    finished = existing is not None and existing.complete and not any(block.failed for block in existing.blocks)
+    # A finished dataset asks nothing, so its server need not be there; for any other run it should be, before all else.
+    endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint and not finished else None
+    served = endpoint.served_model if endpoint else existing.made_from["model"]["name"] if existing else None
+    model = _model(config, served)
     plan = _plan(config, model)
     manifest = _fresh_manifest(config, source, model, plan)
-    if endpoint is None and find_running(model) is None:
+    if config.server.endpoint is None and not finished and find_running(model) is None:
         installed_engine(config.server.device)
     with _disk_errors(out), open_folder(out, manifest) as folder:
         write_text(folder.root / "run.toml", _run_toml(config, plan, model))
-        _answer_and_finish(config, source, model, plan, endpoint, folder, screen)
-        with screen.waiting("writing the card"):
-            write_card(folder.root, folder.manifest, plan.prompts)
+        try:
+            _answer_and_finish(config, source, model, plan, endpoint, folder, screen)
+        finally:
+            # Of an unfinished dataset too: without a card it does not open, with an old one it may show old rows.
+            if folder.manifest.blocks:
+                write_card(folder.root, folder.manifest, plan.prompts)
     return Outcome(folder.root, folder.manifest)
 
 
@@ -99,21 +106,23 @@ async def _given_endpoint(config: RunConfig) -> Endpoint:
     if wanted in known_models():
         wanted = known_models()[wanted].hub_id
     return await probe(
-        server.endpoint or "", os.environ.get(server.api_key_env), model=wanted, send_seed=server.send_seed
+        str(server.endpoint), os.environ.get(server.api_key_env), model=wanted, send_seed=server.send_seed
     )
 
 
-def _model(config: RunConfig, endpoint: Endpoint | None) -> ModelChoice:
-    if endpoint is None:
+def _model(config: RunConfig, served: str | None) -> ModelChoice:
+    """The model of the run; `served` is its name at the endpoint, where one is given."""
+    if config.server.endpoint is None or served is None:
         return choose_model(config.llm.model or "smollm2", revision=config.llm.revision)
     known = known_models().get(config.llm.model or "")
-    return ModelChoice(
-        name=endpoint.served_model, revision=config.llm.revision, sampling=known.sampling if known else Sampling()
-    )
+    return ModelChoice(name=served, revision=config.llm.revision, sampling=known.sampling if known else Sampling())
 
 
 def _plan(config: RunConfig, model: ModelChoice) -> RequestPlan:
     prompts = tuple(load_prompt(name) for name in dict.fromkeys(config.recipe))
+    if len({prompt.id for prompt in prompts}) < len(prompts):
+        ids = ", ".join(prompt.id for prompt in prompts)
+        raise UserError(f"two prompts have the same id ({ids})", where="--recipe", mend="ids name the rewrites")
     return RequestPlan(
         model=model.name,
         prompts=prompts,
@@ -137,6 +146,7 @@ def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan:
         "source_sha256": source.sha256,
         "config": config.shaping(),
         "model": {"name": model.name, "revision": model.revision},
+        "recipe": [prompt.id for prompt in plan.prompts],
         "prompts": {prompt.id: prompt.sha256() for prompt in plan.prompts},
         "sampling": {
             prompt.id: sampling.set_fields() for prompt, sampling in zip(plan.prompts, plan.samplings, strict=True)
@@ -186,13 +196,22 @@ def _answer_and_finish(
         screen.say(f"going on: {done:,} captions are finished")
 
     async def connect(stack: AsyncExitStack) -> Open:
-        found, server = (endpoint, None) if endpoint else await _managed(config, model, folder, stack, screen)
+        server = None
+        if config.server.endpoint is not None:
+            found = endpoint or await _given_endpoint(config)
+        else:
+            found, server = await _managed(config, model, folder, stack, screen)
         concurrency = config.server.concurrency or (512 if found.info.seeded and found.is_vllm else 64)
         client = Client(
             found, concurrency=concurrency, timeout_s=config.server.request_timeout_s, attempts=config.server.attempts
         )
         await stack.enter_async_context(client)
-        await prove(client, json_output=any(prompt.output == "json" for prompt in plan.prompts))
+        await prove(
+            found,
+            sampling=plan.samplings[0].set_fields(),
+            json_output=any(prompt.output == "json" for prompt in plan.prompts),
+            timeout_s=config.server.request_timeout_s,
+        )
         screen.begin_answering()
         return Open(client, concurrency, watch=server.watch if server else None)
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from ..schemas.arrow import arrow_schema
 from ..schemas.rows import PairRow, RejectRow
 
 _IMAGE_COLUMN = pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())]))
+
+
+# Rows of a row group: a viewer reads a whole one to show a row of it, so a few with images, many without.
+_TEXT_ROWS, _IMAGE_ROWS = 32_768, 100
 
 
 class ShardRecord(BaseModel):
@@ -51,24 +56,26 @@ def rejects_schema() -> pa.Schema:
 
 
 def write_shard(
-    root: Path, path: str, config: str, split: str, rows: Sequence[dict[str, Any]], schema: pa.Schema
+    root: Path, path: str, config: str, split: str, rows: Iterable[dict[str, Any]], schema: pa.Schema
 ) -> ShardRecord:
-    """Write `rows` as `root/path` under one explicit schema, and say what was written."""
+    """Write `rows` as `root/path` under one explicit schema, and say what was written.
+
+    Rows are taken as they are written, a row group at a time, so that images never lie in memory all at once.
+    """
     final = root / path
     final.parent.mkdir(parents=True, exist_ok=True)
     work = final.with_name(f".{final.name}.writing")
-    table = pa.Table.from_pylist(list(rows), schema=schema)
+    group_rows = _IMAGE_ROWS if "image" in schema.names else _TEXT_ROWS
+    rows, written = iter(rows), 0
     with work.open("wb") as file:
-        pq.write_table(
-            table,
-            file,
-            compression="zstd",
-            # Content-defined chunks let the Hub store only what changed between two versions; the page index lets its
-            # viewer read a page without the rest.
-            use_content_defined_chunking=True,
-            write_page_index=True,
-            row_group_size=32_768,
-        )
+        # Content-defined chunks let the Hub store only what changed between two versions; the page index lets its
+        # viewer read a page without the rest.
+        options = {"compression": "zstd", "use_content_defined_chunking": True, "write_page_index": True}
+        with pq.ParquetWriter(file, schema, **options) as writer:
+            # Of no rows no group is written: `datasets` cannot read a file with an empty one.
+            while group := list(islice(rows, group_rows)):
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                written += len(group)
         file.flush()
         os.fsync(file.fileno())
     with work.open("rb") as file:
@@ -76,7 +83,7 @@ def write_shard(
     size = work.stat().st_size
     work.replace(final)
     sync_folder(final.parent)
-    return ShardRecord(path=path, config=config, split=split, rows=len(rows), bytes=size, sha256=sha256)
+    return ShardRecord(path=path, config=config, split=split, rows=written, bytes=size, sha256=sha256)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ def show_summary(root: Path, manifest: Manifest, screen: Screen) -> None:
     accepted = sum(block.accepted for block in blocks)
     rejected = sum(block.rejected for block in blocks)
     reasons = sum((Counter(block.reasons) for block in blocks), Counter[str]())
-    table = Table(title=str(root), title_justify="left", show_header=False)
+    table = Table(title=escape(str(root)), title_justify="left", show_header=False)
     table.add_column("what")
     table.add_column("how many", justify="right")
     table.add_row("human captions", f"{sum(block.captions for block in blocks):,}")

@@ -36,7 +36,10 @@ def load_prompt(name: str) -> Prompt:
     if name.endswith(".toml"):
         if not path.is_file():
             raise UserError("no such prompt file", where=name)
-        text, where = path.read_text(encoding="utf-8"), name
+        try:
+            text, where = path.read_text(encoding="utf-8"), name
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"cannot be read: {error}", where=name) from None
     elif name in prompt_names():
         text, where = (files(__package__) / f"{name}.toml").read_text(encoding="utf-8"), f"prompts/{name}.toml"
     else:
@@ -65,9 +68,9 @@ def parse_prompt(text: str, *, where: str) -> Prompt:
         ) from None
     marks = ("tbpr caption one", "tbpr caption two")
     try:
-        rendered = [_template(prompt.user).render(caption=mark) for mark in marks]
-    except TemplateError as error:
-        raise UserError(f"user: {error}", where=where, mend="the template knows one name, {{ caption }}") from None
+        rendered = [_render(prompt, mark) for mark in marks]
+    except UserError as error:
+        raise UserError(error.what, where=where, mend=error.mend) from None
     if not all(mark in text for mark, text in zip(marks, rendered, strict=True)):
         raise UserError("user: the caption does not appear in the message", where=where, mend="write {{ caption }}")
     return prompt
@@ -75,7 +78,7 @@ def parse_prompt(text: str, *, where: str) -> Prompt:
 
 def messages(prompt: Prompt, caption: str) -> list[Message]:
     """Chat messages that ask `prompt` of `caption`: system, the examples as finished turns, then the caption."""
-    return [*_fixed_turns(prompt), {"role": "user", "content": _template(prompt.user).render(caption=caption)}]
+    return [*_fixed_turns(prompt), {"role": "user", "content": _render(prompt, caption)}]
 
 
 @cache
@@ -83,13 +86,22 @@ def _fixed_turns(prompt: Prompt) -> tuple[Message, ...]:
     """What is the same for every caption, kept once: a block of 4,096 captions holds thousands of requests."""
     turns: list[Message] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     for example in prompt.examples:
-        turns.append({"role": "user", "content": _template(prompt.user).render(caption=example.caption)})
+        turns.append({"role": "user", "content": _render(prompt, example.caption)})
         turns.append({"role": "assistant", "content": _answer(prompt, example.rewrite)})
     return tuple(turns)
 
 
 def _answer(prompt: Prompt, rewrite: str) -> str:
     return json.dumps({"caption": rewrite}, ensure_ascii=False) if prompt.output == "json" else rewrite
+
+
+def _render(prompt: Prompt, caption: str) -> str:
+    try:
+        return _template(prompt.user).render(caption=caption)
+    # Whatever an expression in a template can raise, from its syntax to 10 ** 10 ** 10.
+    except (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        what = f"user: {error or type(error).__name__}"
+        raise UserError(what, where=f"prompt {prompt.id}", mend="the template knows one name, {{ caption }}") from None
 
 
 @cache

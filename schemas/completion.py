@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .prompt import OutputKind
+
+
+def storable(text: str) -> str:
+    """The text with half surrogate pairs replaced: JSON may hold them, no file can."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,9 @@ class Completion(BaseModel):
     """What the model wrote; empty where it failed."""
     finish_reason: str | None = None
     """As the server gave it."""
-    prompt_tokens: int | None = None
+    prompt_tokens: int | None = Field(default=None, ge=0, lt=2**63)
     """As the server counted."""
-    completion_tokens: int | None = None
+    completion_tokens: int | None = Field(default=None, ge=0, lt=2**63)
     """As the server counted."""
     error: str | None = None
     """Why there is no answer: the server refused the request, or failed it after every retry."""

@@ -37,7 +37,7 @@ class Sampling(BaseModel):
 
     def set_fields(self) -> dict[str, Any]:
         """Only what is set, ready to merge into a request."""
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True)
 
     def sha256(self) -> str:
         """Hash of what is set."""

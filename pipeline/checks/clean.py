@@ -3,6 +3,7 @@
 import json
 import re
 
+from ...schemas.completion import storable
 from ...schemas.prompt import OutputKind
 
 # "Sure! Here is the rewritten caption:", "Rewritten description:" – only with a colon, so that no caption is cut.
@@ -15,6 +16,8 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _SURE = re.compile(r"^\s*(?:sure|certainly|of course|absolutely)[,.!]+\s+", re.IGNORECASE)
+# Escape sequences among them, which a terminal would obey.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
@@ -40,7 +43,7 @@ def clean(raw: str, output: OutputKind) -> str:
         part for part in re.split(r"\n\s*\n|\n(?=(?:note|explanation)\b)", text, flags=re.IGNORECASE) if part.strip()
     ]
     text = paragraphs[0] if paragraphs else ""
-    text = _LIST_MARK.sub("", " ".join(text.split()))
+    text = _LIST_MARK.sub("", " ".join(_CONTROL.sub(" ", text).split()))
     return _unquote(text)
 
 
@@ -60,7 +63,7 @@ def _unquote(text: str) -> str:
 def _json_caption(raw: str) -> str:
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     caption = value.get("caption") if isinstance(value, dict) else None
-    return caption if isinstance(caption, str) else ""
+    return storable(caption) if isinstance(caption, str) else ""

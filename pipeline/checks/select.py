@@ -7,7 +7,7 @@ from ...schemas.completion import Completion
 from ...schemas.prompt import Prompt
 from ..config import ChecksConfig
 from .clean import clean
-from .surface import novelty, surface_reasons, words
+from .surface import LONGEST_CHARACTERS, novelty, surface_reasons, words
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def judge(
 def _judge_one(source: str, completion: Completion, prompt: Prompt, config: ChecksConfig) -> Judged:
     text = clean(completion.text, prompt.output)
     reasons = surface_reasons(source, text, completion, prompt.policy, config)
-    return Judged(completion, text, novelty(source, text) if text else None, tuple(reasons))
+    measured = bool(text) and len(text) <= LONGEST_CHARACTERS
+    return Judged(completion, text, novelty(source, text) if measured else None, tuple(reasons))
 
 
 def _refuse(sample: Judged, reason: str) -> Judged:

@@ -36,6 +36,8 @@ _LANGUAGES = [
     "ja",
     "ko",
 ]
+# Beyond any caption; comparing answers of megabytes word by word would take minutes.
+LONGEST_CHARACTERS = 20_000
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
@@ -61,6 +63,8 @@ def surface_reasons(
         return ["server_error" if completion.transient else "request_refused"]
     if not rewrite:
         return ["empty"]
+    if len(rewrite) > LONGEST_CHARACTERS:
+        return ["too_long"]
     count, source_count = len(words(rewrite)), len(words(source))
     found = {
         "refusal": is_refusal(rewrite),

@@ -1,6 +1,6 @@
 """The client of any OpenAI-compatible server: one request in, one completion out, retries owned here alone."""
 
-import logging
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from ...schemas.completion import Completion, EngineInfo, Request
+from ...schemas.completion import Completion, EngineInfo, Request, storable
 from ...schemas.errors import RunFailed, UserError
 
-log = logging.getLogger(__name__)
-
 _ENGINE_FIELDS = ("top_k", "min_p", "repetition_penalty")
-_TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
+# What a server says of this one request: too long, a malformed field, refused by a filter. Any other 4xx (no credit, a
+# wrong key, a path that is not there) is about all of them.
+_REQUEST_STATUS = frozenset({400, 413, 422})
 _REWRITE_SCHEMA = {
     "type": "object",
     "properties": {"caption": {"type": "string"}},
@@ -56,9 +57,10 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, *, concurrency: int, timeout_s: float, attempts: int) -> None:
         self.endpoint = endpoint
-        self._attempts = attempts
+        self._attempts, self._timeout_s = attempts, timeout_s
+        self._succeeded = False
         self._failures_in_a_row = 0
-        # So many requests that failed after every retry, with no success between them, mean that the server is broken,
+        # So many requests that failed or were refused, with no success between them, mean that the server is broken and
         # not the requests: going on would turn a night's captions into rejects.
         self._failures_bearable = max(8, concurrency // 4)
         self._http = open_http(endpoint.base_url, endpoint.api_key, timeout_s=timeout_s, connections=concurrency)
@@ -83,36 +85,48 @@ class Client:
         try:
             completion: Completion = await retrying(self._ask, request)
         except _Transient as failure:
-            self._failures_in_a_row += 1
-            if not failure.reached or self._failures_in_a_row >= self._failures_bearable:
-                raise RunFailed(
-                    f"the server does not answer: {failure}",
-                    where=self.endpoint.base_url,
-                    mend="every answer so far is saved; run the same command again once it is back",
-                ) from None
-            return Completion(key=request.key, error=f"failed after {self._attempts} tries: {failure}", transient=True)
-        self._failures_in_a_row = 0
+            error = f"failed after {self._attempts} tries: {failure}"
+            self._count_failure(str(failure), reached=failure.reached)
+            return Completion(key=request.key, error=error, transient=True)
+        if completion.error is not None:
+            self._count_failure(completion.error, reached=True)
+        else:
+            self._failures_in_a_row, self._succeeded = 0, True
         return completion
+
+    def _count_failure(self, message: str, *, reached: bool) -> None:
+        self._failures_in_a_row += 1
+        if not reached or self._failures_in_a_row >= self._failures_bearable:
+            raise RunFailed(
+                f"the server does not answer: {message}",
+                where=self.endpoint.base_url,
+                mend="every answer so far is saved; run the same command again once it is back",
+            ) from None
 
     async def _ask(self, request: Request) -> Completion:
         try:
-            response = await self._http.post("chat/completions", json=self._body(request))
-        except httpx.TimeoutException as error:
+            # httpx bounds the wait for each piece; a server that trickles would never run out of time.
+            async with asyncio.timeout(self._timeout_s + 10):
+                response = await self._http.post("chat/completions", json=self._body(request))
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise _Transient(f"no answer in time ({type(error).__name__})", reached=True) from None
+        except httpx.DecodingError as error:
+            raise _Transient(f"an answer that cannot be decoded: {error}", reached=True) from None
         except httpx.TransportError as error:
             raise _Transient(f"{type(error).__name__}: {error}", reached=False) from None
         status = response.status_code
-        if status in _TRANSIENT_STATUS:
+        if status in _TRANSIENT_STATUS or status >= 500:
             raise _Transient(
                 f"HTTP {status}: {error_text(response)}", reached=True, retry_after_s=_retry_after_s(response)
             )
-        if status in (401, 403, 404):
-            raise refused(response, self.endpoint.base_url)
-        if status >= 400:
+        # Some filters say 403 of one request; from a server that has answered others, that is what it is.
+        if status in _REQUEST_STATUS or (status == 403 and self._succeeded):
             return Completion(key=request.key, error=f"HTTP {status}: {error_text(response)}")
+        if status >= 400:
+            raise refused(response, self.endpoint.base_url)
         try:
             return _completion(request.key, response.json())
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise _Transient("an answer that is not a chat completion", reached=True) from None
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -136,7 +150,22 @@ class Client:
 
 
 def open_http(base_url: str, api_key: str | None, *, timeout_s: float, connections: int) -> httpx.AsyncClient:
-    """An HTTP client for a server: `connections` at most, no wait for a place in the pool, the key in its header."""
+    """An HTTP client for a server: `connections` at most, no wait for a place in the pool, the key in its header.
+
+    Raises UserError for a URL or a key that no request can carry; the key is never shown.
+    """
+    api_key = (api_key or "").strip()
+    if not (api_key.isascii() and (api_key.isprintable() or not api_key)):
+        raise UserError("the API key has a character that no header may hold", where="environment", mend="set it again")
+    try:
+        url = httpx.URL(base_url)
+        usable = url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) < 65536
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise UserError(
+            "not an http:// or https:// URL", where=f"--endpoint {base_url}", mend="for example http://HOST:8000/v1"
+        )
     return httpx.AsyncClient(
         base_url=base_url,
         headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
@@ -155,14 +184,14 @@ def error_text(response: httpx.Response) -> str:
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except ValueError:
         text = response.text
-    return " ".join(text.split())[:200] or response.reason_phrase
+    return storable(" ".join(text.split())[:200]) or response.reason_phrase
 
 
 def refused(response: httpx.Response, base_url: str) -> UserError:
     """The error for an answer that no retry mends: a refused key, an unknown model or path."""
     mend = (
-        "set the key in the environment (server.api_key_env names the variable, OPENAI_API_KEY by default)"
-        if response.status_code in (401, 403)
+        "check the key in the environment (server.api_key_env names the variable, OPENAI_API_KEY by default)"
+        if response.status_code in (401, 402, 403)
         else "the base URL ends in /v1 and --llm is a model it serves"
     )
     return RunFailed(f"HTTP {response.status_code}: {error_text(response)}", where=base_url, mend=mend)
@@ -173,7 +202,7 @@ def _completion(key: str, body: dict[str, Any]) -> Completion:
     usage = body.get("usage") or {}
     return Completion(
         key=key,
-        text=choice["message"].get("content") or "",
+        text=storable(choice["message"].get("content") or ""),
         finish_reason=choice.get("finish_reason"),
         prompt_tokens=usage.get("prompt_tokens"),
         completion_tokens=usage.get("completion_tokens"),

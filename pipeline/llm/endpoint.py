@@ -9,6 +9,8 @@ from ...schemas.errors import RunFailed, UserError
 from .client import Client, Endpoint, error_text, open_http, refused
 
 _PROBE_TIMEOUT_S = 10.0
+# A server may have to load its model for the first request (Ollama does).
+_PROOF_TIMEOUT_S = 120.0
 
 
 async def probe(base_url: str, api_key: str | None, *, model: str | None, send_seed: bool | None) -> Endpoint:
@@ -38,27 +40,28 @@ async def probe(base_url: str, api_key: str | None, *, model: str | None, send_s
     return Endpoint(base_url, api_key, name, info, is_vllm=version is not None)
 
 
-async def prove(client: Client, *, json_output: bool) -> None:
-    """One small request before the run, through the same client, so that a wrong path, model or key ends it at once.
+async def prove(endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bool, timeout_s: float) -> None:
+    """One small request before the run, with its sampling, so that a wrong path, model, key or field ends it at once.
 
     With `json_output`, the answer must obey its grammar: a server that does not know `response_format` ignores it,
     says 200 and writes free text.
     """
     request = Request(
-        model=client.endpoint.served_model,
+        model=endpoint.served_model,
         messages=(("user", "Say in one word what colour grass is. Do not use braces or quotes."),),
-        sampling={"max_tokens": 24, "temperature": 0},
+        sampling={**sampling, "max_tokens": 24},
         output="json" if json_output else "text",
         seed=0,
         sample_index=0,
     )
-    completion = await client.complete(request)
+    async with Client(endpoint, concurrency=1, timeout_s=min(timeout_s, _PROOF_TIMEOUT_S), attempts=2) as client:
+        completion = await client.complete(request)
     if completion.error:
-        raise RunFailed(f"a first request failed: {completion.error}", where=client.endpoint.base_url)
+        raise RunFailed(f"a first request failed: {completion.error}", where=endpoint.base_url)
     if json_output and '"caption"' not in completion.text:
         raise RunFailed(
             "the server does not hold answers to a JSON schema",
-            where=client.endpoint.base_url,
+            where=endpoint.base_url,
             mend='use a server with structured outputs, or a prompt with output = "text"',
         )
 
@@ -68,11 +71,11 @@ async def _served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[st
         response = await http.get("models")
     except httpx.TimeoutException:
         raise RunFailed(f"no answer in {_PROBE_TIMEOUT_S:.0f} s", where=base_url, mend="is the server up?") from None
-    except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+    except httpx.TransportError as error:
         raise RunFailed(
             f"cannot be reached: {error}", where=base_url, mend="is the server up, the URL right?"
         ) from None
-    if response.status_code in (401, 403, 404):
+    if response.status_code in (401, 402, 403, 404):
         raise refused(response, base_url)
     if response.status_code != 200:
         raise RunFailed(f"HTTP {response.status_code}: {error_text(response)}", where=base_url)
@@ -90,7 +93,7 @@ async def _vllm_version(http: httpx.AsyncClient) -> str | None:
     try:
         response = await http.get(http.base_url.join("../version"))
         return str(response.json()["version"]) if response.status_code == 200 else None
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

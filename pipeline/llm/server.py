@@ -35,7 +35,7 @@ class ServerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    endpoint: str | None = None
+    endpoint: str | None = Field(default=None, min_length=1)
     """Base URL of a running OpenAI-compatible server; none starts vLLM."""
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the endpoint's key."""

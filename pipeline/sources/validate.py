@@ -14,7 +14,7 @@ from .textfile import named
 SPLITS = {"train": "train", "val": "val", "test": "test", "valid": "val", "validation": "val", "dev": "val"}
 """Every spelling of a split that is accepted, and ours."""
 LONG_CAPTION_CHARACTERS = 2000
-"""Captions longer than this are warned of; the run rejects them row by row."""
+"""Captions longer than this are warned of and left as they are; the model refuses those that do not fit."""
 
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DIGITS = re.compile(r"[0-9]{1,18}")

@@ -19,6 +19,7 @@ from scripted_server import PROOF, Answer, ScriptedServer, rewrite
 
 from tbpr_data.pipeline.shards import pairs_schema, rejects_schema
 
+AUGMENT = [sys.executable, "-c", "from tbpr_data.pipeline.cli import main; main()", "augment"]
 WITH_NEGATIVES = "--set=negatives.per_caption=3"
 Start = Callable[..., ScriptedServer]
 
@@ -33,15 +34,7 @@ def command(source: Path, out: Path, url: str, *more: str) -> list[str]:
     fixed = ["--endpoint", url, "--samples", "2", "--set", "block_size=8", "--set", "workers=1", "--out", str(out)]
     # spaCy takes five seconds to load: only the test that looks at negatives makes them.
     fixed += [] if WITH_NEGATIVES in more else ["--no-negatives"]
-    return [
-        sys.executable,
-        "-c",
-        "from tbpr_data.pipeline.cli import main; main()",
-        "augment",
-        str(source),
-        *fixed,
-        *more,
-    ]
+    return [*AUGMENT, str(source), *fixed, *more]
 
 
 def shards(out: Path) -> dict[str, str]:
@@ -98,6 +91,33 @@ def test_a_run_writes_a_dataset_that_opens(cuhk: Path, tmp_path: Path, scripted:
     assert "nothing left to do" in again.stderr
     assert shards(out) == before
     assert len(server.chats) == 40
+    # Nor does it need the server for that, and its own run.toml makes it again.
+    server.stop()
+    assert augment(cuhk, out, server.url, WITH_NEGATIVES).returncode == 0
+    server = scripted(answer)
+    twin = tmp_path / "twin"
+    made = subprocess.run(
+        [*AUGMENT, "--config", str(out / "run.toml"), "--endpoint", server.url, "--out", str(twin)],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    assert shards(twin) == shards(out)
+
+
+def test_a_run_that_refuses_nothing_opens_too(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
+    fresh = iter(range(1000))
+    openings = ("Seen from afar", "In this picture", "On the left", "Here and now", "As one sees")
+
+    def answer(body: dict[str, Any], count: int) -> Answer:
+        return Answer(f"{openings[next(fresh) % 5]} there is a person, number {count}, who waits for the bus to come.")
+
+    done = augment(cuhk, tmp_path / "out", scripted(answer).url, "--samples=1", "--set", "keep=all")
+    assert done.returncode == 0, done.stderr
+    assert list(load_dataset(str(tmp_path / "out"))) == ["train"]
+    assert load_dataset(str(tmp_path / "out"), "pairs")["train"].num_rows == 40
+    with pytest.raises(ValueError, match="rejects"):
+        load_dataset(str(tmp_path / "out"), "rejects")
 
 
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(cuhk: Path, tmp_path: Path, scripted: Start) -> None:

@@ -51,7 +51,10 @@ def test_a_caption_stays_whole(caption: str) -> None:
 
 def test_json_gives_its_caption() -> None:
     assert clean('{"caption": " A man. "}', "json") == "A man."
-    assert [clean(raw, "json") for raw in ('{"caption": ', "[]", '{"caption": 3}', '{"other": "x"}')] == [""] * 4
+    assert [
+        clean(raw, "json") for raw in ("[" * 100_000, '{"caption": ', "[]", '{"caption": 3}', '{"other": "x"}')
+    ] == [""] * 5
+    assert clean('{"caption": "A \\ud83d man \\u001b[31m."}', "json") == "A \ufffd man [31m."
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,16 @@ def request(i: int = 0, **changes: Any) -> Request:
 
 
 def ask(server: ScriptedServer, *requests: Request, attempts: int = 3, timeout_s: float = 5.0) -> list[Completion]:
-    async def main() -> list[Completion]:
+    async def main() -> list[Completion | BaseException]:
         endpoint = await probe(server.url, "sesame", model=None, send_seed=None)
         async with Client(endpoint, concurrency=4, timeout_s=timeout_s, attempts=attempts) as client:
-            return list(await asyncio.gather(*map(client.complete, requests)))
+            return list(await asyncio.gather(*map(client.complete, requests), return_exceptions=True))
 
-    return asyncio.run(main())
+    answers = asyncio.run(main())
+    for error in answers:
+        if isinstance(error, BaseException):
+            raise error
+    return answers  # type: ignore[return-value]
 
 
 def test_an_answer_and_what_was_sent(scripted: Any) -> None:
@@ -54,9 +58,14 @@ def test_an_answer_and_what_was_sent(scripted: Any) -> None:
         Answer(status=503),
         Answer(body=b'{"choices": [{"mess'),
         Answer(body=b'{"choices": []}'),
+        Answer(body=b'{"choices": [{"message": null}]}'),
+        Answer(body=b"[" * 100_000),
+        Answer(body=b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1' + b"0" * 30 + b"}}"),
+        Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}),
+        Answer(status=529),
         Answer(drop=True),
     ],
-    ids=["429", "500", "503", "truncated", "wrong schema", "dropped"],
+    ids=["429", "500", "503", "truncated", "wrong schema", "null", "deep", "huge", "gzip", "529", "dropped"],
 )
 def test_what_may_pass_is_tried_again(scripted: Any, fault: Answer) -> None:
     server = scripted(lambda body, count: fault if count < 2 else rewrite(body, count))
@@ -113,10 +122,41 @@ def test_an_unknown_model_names_those_there_are(scripted: Any) -> None:
         asyncio.run(probe(server.url, None, model=None, send_seed=None))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "ftp://x/v1", "not a url", "http://[bad/v1"])
-def test_nobody_there(url: str) -> None:
+def test_nobody_there() -> None:
     with pytest.raises(RunFailed, match="cannot be reached"):
+        asyncio.run(probe("http://127.0.0.1:9/v1", None, model=None, send_seed=None))
+
+
+@pytest.mark.parametrize("url", ["ftp://x/v1", "not a url", "http://x:99999/v1", "localhost:8000"])
+def test_no_url(url: str) -> None:
+    with pytest.raises(UserError, match="not an http"):
         asyncio.run(probe(url, None, model=None, send_seed=None))
+
+
+@pytest.mark.parametrize("key", ["sk-SECR\u00c9T", "sk-\nSECRET", "sk-\x00SECRET"])
+def test_a_key_no_header_can_hold_is_not_shown(key: str) -> None:
+    with pytest.raises(UserError, match="API key") as caught:
+        asyncio.run(probe("http://127.0.0.1:9/v1", key, model=None, send_seed=None))
+    assert "SECR" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [402, 405, 451])
+def test_what_is_about_every_request_ends_the_run(scripted: Any, status: int) -> None:
+    server = scripted(lambda body, count: rewrite(body, count) if count < 2 else Answer("no", status=status))
+    with pytest.raises(RunFailed, match=f"HTTP {status}"):
+        ask(server, *map(request, range(6)))
+
+
+def test_a_server_that_refuses_everything_ends_the_run(scripted: Any) -> None:
+    with pytest.raises(RunFailed, match="HTTP 400"):
+        ask(scripted(lambda body, count: Answer("no", status=400)), *map(request, range(12)))
+
+
+def test_half_a_surrogate_pair_is_replaced(scripted: Any) -> None:
+    body = rb'{"choices": [{"message": {"content": "A man \ud83d."}, "finish_reason": "stop"}]}'
+    [completion] = ask(scripted(lambda *_: Answer(body=body)), request())
+    assert completion.text == "A man \ufffd."
+    completion.model_dump_json()
 
 
 def test_a_server_that_ignores_the_grammar_is_found_out(scripted: Any) -> None:
@@ -124,8 +164,7 @@ def test_a_server_that_ignores_the_grammar_is_found_out(scripted: Any) -> None:
 
     async def main() -> None:
         endpoint = await probe(server.url, None, model=None, send_seed=None)
-        async with Client(endpoint, concurrency=1, timeout_s=5, attempts=1) as client:
-            await prove(client, json_output=True)
+        await prove(endpoint, sampling={}, json_output=True, timeout_s=5)
 
     with pytest.raises(RunFailed, match="JSON schema"):
         asyncio.run(main())
