@@ -56,7 +56,7 @@ bench: setup  ## the figures of the README's performance table
 	$(BIN)/python -m benchmarks.throughput
 
 wheel: setup  ## build the wheel into dist/
-	$(BIN)/python -m build --wheel --installer uv --outdir dist .
+	$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .
 
 clean:  ## remove what was built, but not the demo
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
