@@ -91,6 +91,8 @@ class Screen:
         self._tokens += completion.completion_tokens or 0
         self._new += 1
         self._advance(1)
+        if self._known + self._new == self._total:
+            self.stage("checking")
         if not self.console.is_terminal and time.monotonic() - self._last_plain > _PLAIN_EVERY_S:
             self._last_plain = time.monotonic()
             self.say(f"{self._known + self._new:,} of {self._total:,} answers, {self._counts()}, {self._eta()}")
