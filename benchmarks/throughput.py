@@ -1,6 +1,6 @@
 """Answers a second of `augment`, beside the same prompts sent straight to the same server, as a ratio in one run.
 
-    python -m benchmarks.throughput [--captions 200] [--rounds 2]
+    python -m benchmarks.throughput [--captions 600] [--rounds 3]
 
 The peer is a loop that does nothing but keep N requests in flight at the same vLLM server, at the best N of those
 tried: it builds no journal, checks nothing, writes nothing. The two take turns (A B A B) on captions of the same make
@@ -33,19 +33,19 @@ from tbpr_data.prompts.registry import load_prompt, messages
 from tbpr_data.schemas.prompt import Prompt
 
 PROMPT = "paraphrase"
-CONCURRENCIES = (32, 64, 128)
+CONCURRENCIES = (64, 128)
 
 
 def main() -> None:
     """Run the comparison and print it as a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--captions", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--captions", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     model = choose_model("smollm2")
     prompt = load_prompt(PROMPT)
     sampling = LlmConfig().sampling.over(prompt.sampling.over(model.sampling)).set_fields()
-    captions = iter(demo_captions((arguments.rounds + 1) * (len(CONCURRENCIES) + 1) * arguments.captions))
+    captions = iter(demo_captions(2 * arguments.rounds * arguments.captions + 1000))
     with tempfile.TemporaryDirectory() as folder:
         server = VllmServer(model, ServerConfig(), log_path=Path(folder) / "vllm.log")
         server.prepare()
@@ -53,20 +53,20 @@ def main() -> None:
             endpoint = asyncio.run(server.wait_ready())
             url, key = endpoint.base_url, endpoint.api_key or ""
 
-            def take() -> list[str]:
-                return [next(captions) for _ in range(arguments.captions)]
+            def take(count: int) -> list[str]:
+                return [next(captions) for _ in range(count)]
 
-            def direct(concurrency: int) -> float:
-                return asyncio.run(send_straight(url, key, model.name, prompt, sampling, take(), concurrency))
+            def direct(concurrency: int, count: int) -> float:
+                return asyncio.run(send_straight(url, key, model.name, prompt, sampling, take(count), concurrency))
 
-            direct(64)  # warm-up
-            rates = {concurrency: direct(concurrency) for concurrency in CONCURRENCIES}
+            direct(64, 64)  # warm-up
+            rates = {concurrency: direct(concurrency, 2 * max(CONCURRENCIES)) for concurrency in CONCURRENCIES}
             best = max(rates, key=lambda concurrency: rates[concurrency])
             print("straight, by requests in flight:", {n: f"{rate:.2f}/s" for n, rate in rates.items()}, flush=True)
             straight, ours, whole = [], [], []
             for number in range(arguments.rounds):
-                straight.append(direct(best))
-                rate, process_rate = run_augment(url, key, take(), best, Path(folder) / str(number))
+                straight.append(direct(best, arguments.captions))
+                rate, process_rate = run_augment(url, key, take(arguments.captions), best, Path(folder) / str(number))
                 ours.append(rate)
                 whole.append(process_rate)
     print(f"\n| | answers/s, median of {arguments.rounds} | ratio |\n|---|---:|---:|")
@@ -118,7 +118,15 @@ def run_augment(url: str, key: str, captions: list[str], concurrency: int, folde
     source.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     command = [sys.executable, "-c", "from tbpr_data.pipeline.cli import main; main()", "augment", str(source)]
     command += ["--endpoint", url, "--llm", "smollm2", "--recipe", PROMPT, "--samples", "1"]
-    command += ["--set", f"server.concurrency={concurrency}", "--out", str(folder / "out")]
+    # Four blocks: a dataset has many, and all but the last are finished while the next is being answered.
+    command += [
+        "--set",
+        f"block_size={len(captions) // 4}",
+        "--set",
+        f"server.concurrency={concurrency}",
+        "--out",
+        str(folder / "out"),
+    ]
     began = time.time()
     subprocess.run(command, check=True, env={**os.environ, "OPENAI_API_KEY": key}, capture_output=True)
     ended = time.time()

@@ -11,10 +11,13 @@ from ..schemas.rows import Checks, Negative, PairRow, Provenance, RejectRow
 from ..schemas.source import SourceCaption
 from .blocks import Block
 from .checks.select import Judged, judge
+from .checks.surface import is_english
 from .config import RunConfig
 from .journal import Journal
 from .language.clip_tokens import clip_token_counts
+from .language.english import load_english
 from .llm.requests import Asked, RequestPlan
+from .negatives.generate import generate
 from .shards import ShardRecord, pairs_schema, rejects_schema, write_shard
 
 
@@ -53,6 +56,15 @@ class BlockResult(BaseModel):
     """Hard negatives made."""
     failed: int
     """Requests without an answer that a later run asks again."""
+
+
+def load_tools(config: RunConfig) -> None:
+    """Load what `finish_block` will need: the language identifier, CLIP's tokenizer, the spaCy model."""
+    clip_token_counts(["a"])
+    if config.checks.english_only:
+        is_english("a man")
+    if config.negatives.enabled:
+        load_english(config.negatives.spacy_model)
 
 
 def finish_block(job: BlockJob) -> BlockResult:
@@ -193,9 +205,6 @@ def _with_negatives(job: BlockJob, pairs: list[PairRow]) -> list[PairRow]:
     config = job.config.negatives
     if not config.enabled:
         return pairs
-    from .language.english import load_english
-    from .negatives.generate import generate
-
     negatives: list[list[Negative]] = generate(
         [row.text for row in pairs],
         [row.caption_id for row in pairs],

@@ -239,7 +239,7 @@ def _answer_and_finish(
         on_known=screen.known,
     )
     total = sum(len(block.captions) for block in pending) * per_caption
-    with start_workers(config.workers) as workers, screen.answering(total):
+    with start_workers(config) as workers, screen.answering(total):
         asyncio.run(stoppable(answering.run(pending)))
 
 

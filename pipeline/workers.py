@@ -11,7 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 from ..schemas.errors import RunFailed
-from .finish import BlockJob, BlockResult, finish_block
+from .config import RunConfig
+from .finish import BlockJob, BlockResult, finish_block, load_tools
 
 
 class Workers:
@@ -33,12 +34,18 @@ class Workers:
 
 
 @contextmanager
-def start_workers(count: int) -> Iterator[Workers]:
-    """`count` processes, 0 for one a core less one for the client, 8 at most."""
+def start_workers(config: RunConfig) -> Iterator[Workers]:
+    """`config.workers` processes, 0 for one a core less one for the client, 8 at most.
+
+    They load what they need at once, while the first answers are on their way: spaCy takes five to ten seconds.
+    """
+    count = config.workers
     count = count or max(1, min(8, (os.cpu_count() or 2) - 1))
     # spawn: a forked copy of a process with threads (the event loop's, Arrow's) may hang.
     pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
     try:
+        for _ in range(count):
+            pool.submit(load_tools, config)
         yield Workers(pool)
     except BaseException:
         # What they were doing is done again from the journal; waiting for it would hold up Ctrl-C.
