@@ -60,7 +60,7 @@ def main() -> None:
                 return asyncio.run(send_straight(url, key, model.name, prompt, sampling, take(count), concurrency))
 
             direct(64, 64)  # warm-up
-            rates = {concurrency: direct(concurrency, 2 * max(CONCURRENCIES)) for concurrency in CONCURRENCIES}
+            rates = {concurrency: direct(concurrency, max(CONCURRENCIES)) for concurrency in CONCURRENCIES}
             best = max(rates, key=lambda concurrency: rates[concurrency])
             print("straight, by requests in flight:", {n: f"{rate:.2f}/s" for n, rate in rates.items()}, flush=True)
             straight, ours, whole = [], [], []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
@@ -56,8 +57,6 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
 
 def _metadata(manifest: Manifest) -> str:
     """The YAML block: which files are which config, and what the Hub's search knows."""
-    from huggingface_hub import DatasetCardData
-
     shards = [shard for block in manifest.blocks for shard in block.shards]
     splits = list(dict.fromkeys(shard.split for shard in shards))
     rows = sum(shard.rows for shard in shards if shard.config == "pairs")
@@ -80,13 +79,14 @@ def _metadata(manifest: Manifest) -> str:
             ]
         )
     ]
-    return DatasetCardData(
-        language=["en"],
-        task_categories=["image-to-text", "zero-shot-image-classification"],
-        tags=["text-based-person-retrieval", "person-re-identification", *extra, "tbpr-data"],
-        size_categories=[next((name for most, name in _SIZES if rows < most), "n>1M")],
-        configs=configs,
-    ).to_yaml()
+    metadata = {
+        "language": ["en"],
+        "size_categories": [next((name for most, name in _SIZES if rows < most), "n>1M")],
+        "task_categories": ["image-to-text", "zero-shot-image-classification"],
+        "tags": ["text-based-person-retrieval", "person-re-identification", *extra, "tbpr-data"],
+        "configs": configs,
+    }
+    return str(yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)).rstrip()
 
 
 def _count(root: Path, manifest: Manifest) -> dict[str, Any]:
