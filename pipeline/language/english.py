@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +67,27 @@ def load_english(name: str | None = None) -> Language:
 @cache
 def _load(name: str) -> Language:
     model_version(name)  # so that an absent model is a UserError, not spaCy's OSError about shortcuts
-    import spacy
+    with _without_torch():
+        import spacy
 
     return spacy.load(name, exclude=["ner"])
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Let no import in here find torch, unless it is loaded already.
+
+    spaCy loads torch if it can, for models that run on it; the English ones run on NumPy. Without it spaCy is ready
+    after 1.7 s instead of 4.3 s, in every worker.
+    """
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]  # how Python is told that a module is not to be found
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
 
 
 def _version(name: str) -> str | None:
