@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from httpx_aiohttp import HttpxAiohttpClient
 
 from tbpr_data.pipeline.config import LlmConfig
 from tbpr_data.pipeline.demo.captions import write_captions
@@ -95,7 +96,7 @@ async def send_straight(
     slots = asyncio.Semaphore(concurrency)
     limits = httpx.Limits(max_connections=concurrency)
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=600, trust_env=False) as http:
+    async with HttpxAiohttpClient(base_url=url, headers=headers, limits=limits, timeout=600, trust_env=False) as http:
 
         async def ask(caption: str) -> None:
             async with slots:

@@ -69,7 +69,7 @@ async def prove(endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bo
 async def _served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str, Any]]:
     try:
         response = await http.get("models")
-    except httpx.TimeoutException:
+    except httpx.ReadTimeout:
         raise RunFailed(f"no answer in {_PROBE_TIMEOUT_S:.0f} s", where=base_url, mend="is the server up?") from None
     except httpx.TransportError as error:
         raise RunFailed(
