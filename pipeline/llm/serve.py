@@ -18,8 +18,11 @@ def keep_serving(llm: str, settings: list[str], screen: Screen) -> None:
     log_path = Path(tempfile.mkdtemp(prefix="tbpr-data-serve-")) / "vllm.log"
     server = VllmServer(model, config, log_path=log_path)
     screen.say(f"starting vLLM with {model.name}; its log: {log_path}")
-    server.prepare()
-    asyncio.run(_serve(server, screen))
+    try:
+        server.prepare()
+        asyncio.run(_serve(server, screen))
+    except KeyboardInterrupt:  # how it is meant to end
+        screen.say("stopped")
 
 
 async def _serve(server: VllmServer, screen: Screen) -> None:

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -47,9 +49,27 @@ def answered(out: Path) -> list[str]:
     return [json.loads(line)["key"] for line in lines if '"key"' in line]
 
 
+@contextmanager
+def serving(log: Path) -> Iterator[None]:
+    """`tbpr-data serve`, ready, and stopped as a user stops it."""
+    with log.open("w") as file:
+        server = subprocess.Popen([*TBPR_DATA, "serve", "--llm", "smollm2"], stderr=file, stdout=file)
+    try:
+        while "ready at" not in log.read_text():
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.2)
+        yield
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0, log.read_text()
+    assert log.read_text().rstrip().endswith("stopped")
+
+
 @pytest.mark.timeout(900)
-def test_killed_and_resumed_on_a_real_server(tmp_path: Path) -> None:
-    """One killed run, one that finishes it, and one over the same journal that has nothing to ask."""
+def test_killed_and_resumed_on_a_real_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run with its own server, one that finishes it with the server that `serve` keeps, and one over the same
+    journal that has nothing to ask."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     source, out = write_cuhk(tmp_path / "reid_raw.json", 12), tmp_path / "out"
     with (tmp_path / "log").open("w") as log:
         run = subprocess.Popen(command(source, out), stderr=log, stdout=log)
@@ -61,9 +81,13 @@ def test_killed_and_resumed_on_a_real_server(tmp_path: Path) -> None:
     before = answered(out)
     assert gone_within(30), "a killed run left its server behind"
 
-    done = subprocess.run(command(source, out), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert not vllm_processes(), "a finished run left its server behind"
+    with serving(tmp_path / "serve.log"):
+        done = subprocess.run(command(source, out), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "using the server that runs at" in done.stderr
+        assert vllm_processes(), "a run stopped the server that it was lent"
+    assert not vllm_processes(), "serve left its server behind"
+    assert not [*(tmp_path / "state").rglob("*.json")], "serve is still announced"
     after = answered(out)
     assert set(before) <= set(after)
     assert len(after) == len(set(after)) == 24 * 2 * 2
