@@ -1,0 +1,1 @@
+"""What the words of captions mean: the TOML files of this folder, loaded and matched."""

@@ -1,0 +1,87 @@
+"""The verdict: what the comparison finds, under each policy."""
+
+import pytest
+
+from tbpr_data.pipeline.checks.verdict import judge_pair
+
+SOURCE = "The man wears a navy shirt, black pants and white sneakers. He carries a red bag on his left shoulder."
+
+
+def found(rewrite: str, source: str = SOURCE) -> dict[str, list[str]]:
+    verdict = judge_pair(source, rewrite, "paraphrase")
+    statuses = ("generalised", "specialised", "dropped", "added", "contradicted")
+    return {status: [str(one) for one in verdict.of(status)] for status in statuses if verdict.of(status)}
+
+
+FAITHFUL = (
+    "Carrying a red bag on his left shoulder, a man is dressed in black trousers, a navy shirt and white tennis shoes."
+)
+
+
+def test_a_faithful_rewrite_passes_all() -> None:
+    assert found(FAITHFUL) == {}
+    assert judge_pair(SOURCE, FAITHFUL, "paraphrase").accepted
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("navy", "blue"), {"generalised": ["upper.colour: navy → blue"]}),
+        (("navy", "red"), {"contradicted": ["upper.colour: navy → red"]}),
+        (("white tennis shoes", "white shoes"), {"generalised": ["footwear: sneakers → shoes"]}),
+        (("left", "right"), {"contradicted": ["bag.where: left shoulder → right shoulder"]}),
+        (("a man", "a young man"), {"added": ["age: young"]}),
+        (("a man", "a person"), {}),  # "his" still tells
+        (("and white tennis shoes", ""), {"dropped": ["footwear: sneakers"]}),
+        (("tennis shoes", "tennis shoes and a hat"), {"added": ["headwear: hat"]}),
+        (("navy shirt", "stylish navy shirt"), {"added": ["upper.style: stylish"]}),
+        (("black trousers, a navy shirt", "navy trousers, a black shirt"), "two contradictions"),
+    ],
+)
+def test_one_change_one_finding(change: tuple[str, str], expected: object) -> None:
+    rewrite = FAITHFUL.replace(*change)
+    assert rewrite != FAITHFUL
+    if expected == "two contradictions":
+        assert len(found(rewrite)["contradicted"]) == 2
+    else:
+        assert found(rewrite) == expected
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "paraphrase", "concise"),
+    [
+        ("A man in a blue shirt, black pants and white shoes with a red bag.", False, True),
+        ("A man in a blue shirt, black pants and white shoes with a red backpack.", False, False),
+        (FAITHFUL, True, True),
+    ],
+)
+def test_policies(rewrite: str, paraphrase: bool, concise: bool) -> None:
+    assert judge_pair(SOURCE, rewrite, "paraphrase").faithful is paraphrase
+    assert judge_pair(SOURCE, rewrite, "concise").faithful is concise
+
+
+def test_negation_is_kept() -> None:
+    source = "A man in a red shirt without a hat."
+    assert found("A hatless man, in a red shirt and no hat.", source).get("contradicted") is None
+    assert found("A man in a red shirt and a hat.", source)["contradicted"] == ["headwear: hat → hat"]
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "fluent"),
+    [
+        (FAITHFUL, True),
+        ("Navy shirt, black pants, white sneakers, red bag", False),
+        ("The man wears a navy shirt, a navy shirt and a black pants.", False),
+        ("Here is the rewritten caption: the man wears a navy shirt.", False),
+    ],
+)
+def test_fluency(rewrite: str, fluent: bool) -> None:
+    assert judge_pair(SOURCE, rewrite, "concise").fluent is fluent
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "...", "!!!", "😀" * 50, "这个人穿着红色的衣服", "<b>man</b>", "\x00", "word " * 10_000]
+)
+def test_odd_texts_get_a_verdict(odd: str) -> None:
+    assert not judge_pair(SOURCE, odd, "paraphrase").accepted
+    judge_pair(odd, SOURCE, "concise")
