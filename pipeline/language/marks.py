@@ -9,7 +9,7 @@ from .spelling import correct
 # A word, an 's of its own, a number, or one other character.
 _TOKEN = re.compile(r"['’]s\b|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?|\d+|[^\s\w]|_")
 _CLOSED = {
-    **dict.fromkeys(("a", "an", "some", "another", "each"), "a"),
+    **dict.fromkeys(("a", "an"), "a"),
     **dict.fromkeys(("the", "this", "these", "that", "those", "its"), "the"),
     **dict.fromkeys(("his", "her", "their"), "whose"),
     **dict.fromkeys(("and", "&", "/", "plus", "+"), "and"),

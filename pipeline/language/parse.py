@@ -6,10 +6,10 @@ Dependency parses bind worse here and take five times as long: `benchmarks/bindi
 """
 
 from ...schemas.attributes import Person
-from .attach import Attach
 from .drafts import HairDraft, ItemDraft, value_of
 from .lexicon.load import Kind, Meaning, related
 from .marks import Mark, mark
+from .places import Places
 
 _MODIFIERS: tuple[Kind, ...] = (
     "colour",
@@ -36,7 +36,7 @@ def parse(text: str) -> Person:
     return _Reader(text).read()
 
 
-class _Reader(Attach):
+class _Reader(Places):
     """One reading of one caption: where it stands, what waits for its noun, what was read."""
 
     def read(self) -> Person:

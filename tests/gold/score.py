@@ -91,7 +91,10 @@ def _gold_facts(row: dict[str, Any]) -> list[Fact]:
 def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
     facts: list[Fact] = [("gender", value.value) for value in person.gender]
     for slot in ("age", "build", "facial_hair"):
-        facts += [(slot, plain(value.text)) for value in getattr(person, slot)]
+        quoted = [plain(known) for known in row.get(slot, [])]
+        for value in getattr(person, slot):
+            words = plain(value.text)
+            facts.append((slot, next((known for known in quoted if _same(known, words)), words)))
     facts += [("hair.colours", plain(value.text)) for value in person.hair.colours]
     for slot in ("length", "style"):
         quoted = [plain(known) for known in row.get("hair", {}).get(slot, [])]
@@ -111,6 +114,9 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
                 words = plain(value.text)
                 quoted = next((known for known in labelled if known[0] == name and _same(known[1], words)), None)
                 facts.append((labelled[quoted], *quoted) if quoted else (field, name, words))
+        # "Ankle boots" is a name to the parser, boots of ankle length to the label.
+        told = set(plain(item.name.text).split()[:-1])
+        facts += [(field, *known) for known, field in labelled.items() if known[0] == name and set(known[1].split()) <= told]
         facts += [("where", name, _place(value, name, row)) for value in item.where]
         facts += _part_colours(name, item)
     return facts

@@ -1,0 +1,48 @@
+"""One thing told in two ways: as a part of an item, or by a describing word."""
+
+from dataclasses import replace
+
+from ...schemas.attributes import Item, Part, Value
+
+# Parts and markings, and the describing words that say the same: "with a hood" and "hooded".
+_AS_DETAIL = {
+    "hood": ("style", "hooded"),
+    "collar": ("style", "collared"),
+    "zipper": ("style", "zip up"),
+    "wheel": ("style", "wheeled"),
+    "pleat": ("style", "pleated"),
+    "ruffle": ("style", "ruffled"),
+    "stud": ("style", "studded"),
+    "sequins": ("style", "sequined"),
+    "embroidery": ("style", "embroidered"),
+    "pocket": ("style", "pocketed"),
+    "print": ("pattern", "printed"),
+    "pattern": ("pattern", "patterned"),
+    "design": ("pattern", "patterned"),
+    "stripe": ("pattern", "striped"),
+    "pinstripe": ("pattern", "pinstriped"),
+    "dot": ("pattern", "polka dot"),
+    "check": ("pattern", "checkered"),
+    "flower": ("pattern", "floral"),
+}
+_PATTERN_OF = {"stripe": "striped", "dot": "polka dot", "check": "checkered", "flower": "floral"}
+
+
+def told_as_details(item: Item) -> Item:
+    """The item with its colourless parts told as describing words where there are such words."""
+    moved = [part for part in item.parts if not part.colours and part.name.value in _AS_DETAIL]
+    if not moved:
+        return item
+    told = {"style": item.style, "pattern": item.pattern}
+    for part in moved:
+        field, word = _AS_DETAIL[part.name.value]
+        told[field] += (Value(word, part.name.text, part.name.span),)
+        told["style"] += part.details
+    left = tuple(part for part in item.parts if part not in moved)
+    return replace(item, parts=left, style=told["style"], pattern=told["pattern"])
+
+
+def is_marking(part: Part, other: Item) -> bool:
+    """A marking that the other text tells as a pattern."""
+    pattern = _PATTERN_OF.get(part.name.value)
+    return pattern is not None and any(value.value == pattern for value in other.pattern)

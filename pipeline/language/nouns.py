@@ -1,0 +1,190 @@
+"""Nouns: the person, the hair, the body, items and their parts, and words the lexicon has no place for."""
+
+from ...schemas.attributes import Colour, Slot, Value
+from .drafts import BodyHead, ItemDraft, PartDraft, PersonHead, value_of
+from .lexicon.load import Meaning, lexicon
+from .marks import Mark
+from .modifiers import Modifiers
+from .state import WORN
+
+# Of "a black shirt and pants" both are black; of "black pants and boots" who knows.
+_MATCHED: frozenset[Slot] = frozenset(("upper", "outer", "lower"))
+_NAMELESS = frozenset(("something", "object", "item", "thing"))
+_PRONOUNS = frozenset(("he", "she", "they", "him", "them", "himself", "herself", "themselves"))
+
+
+class Nouns(Modifiers):
+    """What each noun does to what was read."""
+
+    def person_noun(self, one: Mark) -> None:
+        """ "Man", "she", "the lady": the person."""
+        if self._possessive_plural(one):
+            return
+        if one.word in _PRONOUNS:
+            self.flush()
+        pronoun = one.meanings["gender"].value == "unknown" and not self.waiting
+        if pronoun and isinstance(self.last or self.previous, ItemDraft):
+            # "they are brown" may speak of the shoes.
+            self.flush()
+            self.last = self.last or self.previous
+            self.link = ""
+            return
+        waiting, self.waiting = self._to_hair(self.waiting, before_noun=True), []
+        head = PersonHead()
+        self._say_of(head, waiting)
+        self.gender(one)
+        if (age := one.can_be("age")) is not None:
+            self.traits["age"].append(value_of(one, age.value))
+        self.last, self.link, self.determiner, self.number = head, "", "", None
+
+    def gender(self, one: Mark) -> None:
+        """Note the gender that a noun or pronoun tells."""
+        meaning = one.can_be("gender")
+        if meaning is None or meaning.value == "unknown":
+            return
+        if all(known.value != meaning.value for known in self.genders):
+            self.genders.append(value_of(one, meaning.value))
+
+    def hair(self) -> None:
+        """ "Hair": what waits describes it."""
+        waiting, self.waiting = self._not_predicate(), []
+        self._say_of(self.hair_read, waiting)
+        self.last, self.link, self.determiner, self.number = self.hair_read, "", "", None
+
+    def facial_hair(self, one: Mark) -> None:
+        """ "Beard"."""
+        waiting, self.waiting = self._to_hair(self.waiting, before_noun=True), []
+        if not self.negated:
+            self.facial.append(value_of(one, one.meanings["facial_hair"].value))
+        self._say_of(BodyHead(one.word), waiting)
+        self.last, self.link, self.determiner = BodyHead(one.word), "", ""
+
+    def body(self, one: Mark) -> None:
+        """A part of the body, or a side, outside any "on his left shoulder"."""
+        meaning = one.can_be("body", "side")
+        if one.can_be("body") and len(self._to_hair(self.waiting, before_noun=True)) < len(self.waiting):
+            self.waiting, self.last, self.determiner = [], self.hair_read, ""  # "a bald head"
+            return
+        self._otherwise(one, meaning.value if meaning else None)
+        if one.can_be("body"):
+            waiting, self.waiting = self.waiting, []
+            self._say_of(BodyHead(one.word), waiting)
+            before = self.marks[self.at - 2] if self.at > 1 else None
+            side = before.can_be("side") if before is not None else None
+            name = one.meanings["body"].value
+            head = BodyHead(
+                f"{side.value} {name}" if side else name, (before.start if side and before else one.start, one.end)
+            )
+            self.last, self.link, self.determiner = head, "", ""
+
+    def other(self, here: int, one: Mark, *, modifies: bool) -> None:
+        """A word the lexicon has no place for: describes what comes, or is a noun of its own."""
+        if modifies:
+            self.wait(here, one)
+            return
+        meaning = one.can_be("synonym")
+        self._otherwise(one, meaning.value if meaning else None)
+        if self.waiting or self.determiner or self.number is not None:
+            waiting, self.waiting = self.waiting, []
+            self._say_of(BodyHead(one.word), waiting)
+            self.last, self.link, self.determiner, self.number = BodyHead(one.word), "", "", None
+
+    def item(self, one: Mark, meaning: Meaning) -> None:
+        """A garment, accessory, bag or thing carried."""
+        if meaning.value in _NAMELESS and self.relation != "carried":
+            return self.other(self.at - 1, one, modifies=False)  # "pointing at something"
+        entry = lexicon().items[meaning.value]
+        waiting, self.waiting = self._to_hair(self._not_predicate(), before_noun=True), []
+        shared = self._shared_colours(entry.slot, bool(entry.implies)) if not waiting else []
+        draft = self._same_item(meaning.value, one)
+        if draft is None:
+            draft = ItemDraft(entry.slot, value_of(one, meaning.value))
+            self.items.append(draft)
+            draft.relation = self.relation
+        elif meaning.value not in (draft.name.value, *lexicon().more_general(draft.name.value)):
+            draft.name, draft.slot = value_of(one, meaning.value), entry.slot
+        draft.colours.extend(shared)
+        self._say_of(draft, waiting)
+        draft.absent = draft.absent or self.negated
+        if self.number is not None and self.number.meanings["number"].value.isdigit():
+            draft.count = int(self.number.meanings["number"].value)
+        self.last_named = self.determiner in ("the", "whose")
+        draft.plural = meaning.plural
+        draft.where.extend(self.places)
+        draft.parts.extend(self.parts_ahead)
+        if self.layer is not None and self.layer[1] is not draft:
+            preposition, outer = self.layer
+            outer.where.append(Value(f"{preposition} {draft.name.value}", one.text, (one.start, one.end)))
+        self.places, self.parts_ahead, self.layer, self.number = [], [], None, None
+        self.last, self.last_at, self.last_part, self.link, self.determiner = draft, self.at - 1, None, "", ""
+        self.items_since_verb += 1
+        if draft.relation == "carried" and draft.slot in WORN and self.items_since_verb == 1:
+            draft.slot = "carried"  # a jacket in the hand
+
+    def another(self, one: Mark) -> bool:
+        """ "A red bag and a blue ‹one›": the last item again, with its own describing words."""
+        following = self.marks[self.at] if self.at < len(self.marks) else None
+        ends = following is None or bool(following.closed) or following.can_be("preposition", "verb") is not None
+        if one.word not in ("one", "ones") or not ends or not self.waiting or not isinstance(self.last, ItemDraft):
+            return False
+        waiting, self.waiting = self.waiting, []
+        if self.link == "be":  # "his coat is a long one"
+            self._say_of(self.last, waiting)
+            return True
+        draft = ItemDraft(self.last.slot, value_of(one, self.last.name.value), relation=self.relation)
+        self._say_of(draft, waiting)
+        self.items.append(draft)
+        self.last, self.last_at, self.link, self.determiner = draft, self.at - 1, "", ""
+        return True
+
+    def part(self, one: Mark, meaning: Meaning, owner_follows: bool) -> None:
+        """A part, marking or printed thing: of the last item, or of the one that follows ("a logo on his shirt")."""
+        waiting, self.waiting = self._to_hair(self.waiting, before_noun=True), []
+        owner = self.last if isinstance(self.last, ItemDraft) else None
+        draft = PartDraft(value_of(one, meaning.value))
+        if self.number is not None:
+            draft.details.append(value_of(self.number, self.number.meanings["number"].value))
+        self._say_of(draft, waiting)
+        if meaning.kind == "graphic" and owner is not None and not owner_follows:
+            owner.details.setdefault("graphic", []).append(draft.name)
+        if owner_follows:
+            self.parts_ahead.append(draft)
+        elif owner is not None:
+            owner.parts.append(draft)
+        else:
+            self._otherwise(one, meaning.value)
+            self.others.extend(value for value in (*draft.colours, *draft.details))
+        self.number, self.determiner = None, ""
+        if owner is None:
+            self.last, self.link = BodyHead(one.word), ""
+        else:
+            self.link, self.last_at, self.last_part = "with", self.at - 1, draft
+
+    def _shared_colours(self, slot: Slot, implied: bool) -> list[Colour]:
+        """ "A black shirt and pants": both are black; of "a white shirt and jeans" nobody thinks so."""
+        directly = self.conjunction == self.at - 1 and self.comma < self.conjunction - 1
+        if directly and isinstance(self.last, ItemDraft) and not self.determiner and self.number is None:
+            plain = not (self.last.parts or self.last.where or self.negated or implied)
+            return list(self.last.colours) if plain and {slot, self.last.slot} <= _MATCHED else []
+        return []
+
+    def _same_item(self, name: str, one: Mark) -> ItemDraft | None:
+        """An item named before that this noun speaks of again, or none."""
+        last = self.last
+        if isinstance(last, ItemDraft) and last.is_or_becomes(name):
+            behind = last is self.items[-1] and self.link in ("", "be") and not self.determiner
+            if self.link == "be" or (behind and self.conjunction < self.at - 1 and self.comma < self.at - 1):
+                adjacent = self.at >= 2 and self.marks[self.at - 2].start == last.name.span[0]
+                if self.link == "be" or adjacent:
+                    return last
+        if self.determiner in ("the", "whose"):
+            for draft in reversed(self.items):
+                if draft.is_or_becomes(name) and not draft.absent:
+                    return draft
+        return None
+
+    def _possessive_plural(self, one: Mark) -> bool:
+        """ "Men's shoes", "a women's jacket": a kind of thing, nobody's gender."""
+        follows = self.marks[self.at] if self.at < len(self.marks) else None
+        many = one.meanings["gender"].plural or one.word in ("men", "women", "children", "ladies", "gentlemen")
+        return many and follows is not None and follows.closed == "'s"

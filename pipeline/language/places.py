@@ -1,0 +1,93 @@
+"""Verbs and places: what is worn and what carried, where, and how long."""
+
+from ...schemas.attributes import Value
+from .drafts import BodyHead, HairDraft, ItemDraft, PartDraft, PersonHead
+from .lexicon.load import lexicon
+from .nouns import Nouns
+from .state import GARMENTS, WORN
+
+_HANGS = frozenset(
+    ("hangs", "hang", "rests", "sits", "lies", "is", "are", "he", "she", "they", "there is", "there are")
+)
+_REACHING = frozenset(("to", "above", "below", "past", "down"))
+
+
+class Places(Nouns):
+    """What verbs and places do to what was read."""
+
+    def verb(self, sort: str, word: str) -> None:
+        """ "Wears", "carries", "has", "is"."""
+        self.flush()
+        many = isinstance(self.last, ItemDraft) and self.last.plural and not self.last_named
+        if many and sort == "be" and word in ("is", "was"):
+            # "A man in grey slacks ‹is› rolled up": one of whom "is" is said, so not the slacks.
+            self.last = PersonHead()
+        if not self._negation_just_before():
+            self.negated = False
+        self.link = sort
+        if sort == "be" and self.place_at == self.at - 2:
+            self._turn_round()
+        if sort == "carry" and isinstance(self.last, BodyHead):
+            self._held_in(self.last)
+        if sort in ("wear", "carry"):
+            self.relation = "worn" if sort == "wear" else "carried"
+        elif sort == "have":
+            self.relation = None
+        if sort != "be":
+            self.items_since_verb = 0
+
+    def place(self, first: int, last: int, preposition: str, side: str, body: str) -> None:
+        """ "On his left shoulder": where the last item is, how long it is, or where the next one will be."""
+        self.flush()
+        self.place_at = last
+        start, end = self.marks[first].start, self.marks[last].end
+        text = self.text[start:end]
+        head = None if isinstance(self.last, PartDraft) or self._opens_clause(first, last) else self.last
+        if isinstance(head, HairDraft) and body in lexicon().length_at["hair"] and preposition != "on":
+            past = "past " if "past" in text.lower() or "below" in text.lower() else ""
+            head.length.append(Value(f"{past}{body} length", text, (start, end)))
+            return
+        if isinstance(head, ItemDraft):
+            told = preposition in _REACHING and body in lexicon().length_at["garment"]
+            if head.slot in GARMENTS and told:
+                relation = next((word for word in ("above", "below", "past") if word in text.lower().split()), "")
+                head.details.setdefault("length", []).append(
+                    Value(f"{relation} {body}".strip() if relation else f"{body} length", text, (start, end))
+                )
+                return
+            if head.slot in GARMENTS and self.last_part is not None and self.last_at == first - 1:
+                self.last_part.details.append(Value(f"{side} {body}".strip(), text, (start, end)))
+                return
+            head.where.append(Value(f"{side} {body}".strip(), text, (start, end)))
+            if body in ("hand", "arm") and head.slot in WORN - {"legwear"} and head.relation is None:
+                head.relation, head.slot = "carried", "carried"
+            return
+        value = Value(f"{side} {body}".strip(), text, (start, end))
+        if head is None and (not self.items_since_verb or self._opens_clause(first, last)):
+            self.places.append(value)
+        else:
+            self.others.append(value)
+
+    def _opens_clause(self, first: int, last: int) -> bool:
+        """ "… and on her left shoulder hangs ‹a purse›", "and in his hand he has ‹a phone›"."""
+        if first == 0 or self.marks[first - 1].closed not in ("and", "comma") or last + 1 >= len(self.marks):
+            return False
+        return self.marks[last + 1].word in _HANGS
+
+    def _turn_round(self) -> None:
+        """ "On his feet are ‹black shoes›": the place is the next thing's."""
+        places = self.last.where if isinstance(self.last, ItemDraft) else self.others
+        if places and places[-1].span[1] == self.marks[self.place_at].end:
+            self.places.append(places.pop())
+        self.last, self.link, self.items_since_verb = None, "", 0
+
+    def _held_in(self, head: BodyHead) -> None:
+        """ "Her left hand is holding ‹a leash›": the thing is in the left hand."""
+        if head.name.split()[-1] in ("hand", "hands", "arm", "arms") and head.span is not None:
+            start, end = head.span
+            self.others = [value for value in self.others if not start <= value.span[0] < end]
+            self.places.append(Value(head.name, self.text[start:end], head.span))
+
+    def _negation_just_before(self) -> bool:
+        """ "Is not ‹wearing› a hat" denies the hat; "no hat ‹holding› a cup" not the cup."""
+        return self.at > 1 and self.marks[self.at - 2].can_be("negation") is not None

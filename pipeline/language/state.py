@@ -1,0 +1,71 @@
+"""What was read of a caption so far, and where the reader stands in the clause."""
+
+from ...schemas.attributes import Person, Relation, Slot, Value
+from .drafts import HairDraft, Head, ItemDraft, PartDraft, value_of
+from .marks import Mark
+
+Waiting = list[tuple[int, Mark]]
+"""Describing words whose noun is not known yet, with their places among the marks."""
+
+
+GARMENTS: frozenset[Slot] = frozenset(("upper", "outer", "lower", "dress", "legwear", "footwear"))
+WORN = GARMENTS | {"headwear"}
+
+
+class State:
+    """One reading of one caption."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.marks: list[Mark] = []
+        self.at = 0
+        # Read so far.
+        self.items: list[ItemDraft] = []
+        self.hair_read = HairDraft()
+        self.genders: list[Value] = []
+        self.traits: dict[str, list[Value]] = {"age": [], "build": [], "ethnicity": []}
+        self.facial: list[Value] = []
+        self.actions: list[Value] = []
+        self.others: list[Value] = []
+        self._begin_clause()
+        self.previous: Head | None = None
+
+    def _begin_clause(self) -> None:
+        self.waiting: Waiting = []
+        self.waiting_link = ""
+        self.last: Head | None = None
+        self.last_at = self.place_at = -1
+        self.last_named = False
+        self.last_part: PartDraft | None = None
+        self.link = ""
+        self.relation: Relation | None = None
+        self.determiner = ""
+        self.number: Mark | None = None
+        self.negated = False
+        self.places: list[Value] = []
+        self.layer: tuple[str, ItemDraft] | None = None
+        self.parts_ahead: list[PartDraft] = []
+        self.comma = self.conjunction = -1
+        self.items_since_verb = 0
+
+    def person(self) -> Person:
+        """What was read."""
+        return Person(
+            gender=tuple(self.genders),
+            age=tuple(_once(self.traits["age"])),
+            build=tuple(_once(self.traits["build"])),
+            ethnicity=tuple(_once(self.traits["ethnicity"])),
+            hair=self.hair_read.build(),
+            facial_hair=tuple(_once(self.facial)),
+            items=tuple(draft.build() for draft in self.items),
+            actions=tuple(self.actions),
+            others=tuple(sorted(self.others, key=lambda value: value.span)),
+        )
+
+    def _otherwise(self, one: Mark, value: str | None = None, *, of: str = "") -> None:
+        value = value or one.word
+        self.others.append(value_of(one, f"{of} {value}" if of else value))
+
+
+def _once(values: list[Value]) -> list[Value]:
+    return list({value.value: value for value in reversed(values)}.values())[::-1]
