@@ -1,5 +1,7 @@
 """Items of the source and of the rewrite, compared pair by pair."""
 
+from dataclasses import replace
+
 from ...schemas.attributes import DETAILS, Item, Value
 from ...schemas.verdict import Finding
 from ..language.lexicon.load import lexicon
@@ -25,7 +27,7 @@ def compare_items(source: tuple[Item, ...], rewrite: tuple[Item, ...]) -> tuple[
             else:
                 findings.append(Finding(f"{item.slot}.colour", "contradicted", known.name, item.name))
     for a, b in pairs:
-        findings += _item(a, b)
+        findings += _item(a, b if a.colours else _without_borrowed(b, rewrite))
     for a, b in rivals(left, right):
         findings.append(Finding(a.slot, "contradicted", a.name, b.name))
     findings += [Finding(item.slot, "dropped", item.name) for item in left if not _says_nothing(item)]
@@ -44,6 +46,13 @@ def _tells_the_same(known: Item, item: Item) -> bool:
     )
 
 
+def _without_borrowed(item: Item, items: tuple[Item, ...]) -> Item:
+    """The item without colours that it has of the one before ("khaki pants and shirt"): who knows."""
+    lent = {colour.span for other in items if other.name.span < item.name.span for colour in other.colours}
+    own = tuple(colour for colour in item.colours if colour.span not in lent)
+    return item if own == item.colours else replace(item, colours=own)
+
+
 def _says_nothing(item: Item) -> bool:
     """ "Her outfit is …": clothes of which nothing is told."""
     return item.name.value == "clothes" and not (
@@ -57,7 +66,8 @@ def _worn_so(clothes: Item, source: tuple[Item, ...]) -> bool:
         return False
     garments = [item for item in source if item.slot in _GARMENTS and item.colours]
     return all(
-        sum(all(colour_relation(mine, said) != "different" for mine in item.colours) for item in garments) >= 2
+        sum(all(colour_relation(mine, said) != "different" for mine in item.colours) for item in garments)
+        >= (2 if len(clothes.colours) == 1 else 1)
         for said in clothes.colours
     )
 

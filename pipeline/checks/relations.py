@@ -12,6 +12,7 @@ Relation = Literal["same", "general", "special", "different"]
 """Of the rewrite's value to the source's: `general` says less, `special` says more."""
 
 _stemmer = snowballstemmer.stemmer("english")
+_NAMELESS = frozenset(("something", "object", "item", "thing"))
 # Two words for one colour, where one of them is a shade.
 _EQUAL_COLOURS = {"dark blue": "navy"}
 
@@ -51,7 +52,7 @@ def name_relation(source: Item, rewrite: Item) -> Relation:
     """Of two items by their names, what a name implies included: "denim trousers" are jeans."""
     known = lexicon()
     a, b = source.name.value, rewrite.name.value
-    if a == b or {a, b} == {"shoes", "footwear"}:
+    if a == b or {a, b} == {"shoes", "footwear"} or {a, b} <= _NAMELESS:
         return "same"
     if b in known.more_general(a):
         return "same" if _spells_out(rewrite, a) else "general"

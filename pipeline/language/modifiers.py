@@ -47,7 +47,7 @@ class Modifiers(State):
         marks = [one for _, one in self.waiting]
         behind = self.waiting_link in ("in", "be") and not describes_on
         part_like = self.waiting_link == "with" and marks[-1].word.rsplit(" ", 1)[-1] in _PART_LIKE
-        between = [one for one in self.marks[self.last_at + 1 : self.waiting[0][0]] if not one.can_be("filler")]
+        between = [one for one in self.marks[self.last_at + 1 : self.waiting[0][0]] if not one.can_be("filler", "side")]
         adjacent = all(one.closed == "comma" for one in between) and len(between) < 2
         state = adjacent and all(_is_state(one) for one in marks)
         bare = adjacent and isinstance(last, ItemDraft) and not last.colours

@@ -140,7 +140,8 @@ class Nouns(Modifiers):
     def part(self, one: Mark, meaning: Meaning, owner_follows: bool) -> None:
         """A part, marking or printed thing: of the last item, or of the one that follows ("a logo on his shirt")."""
         waiting, self.waiting = self._to_hair(self.waiting, before_noun=True), []
-        owner = self.last if isinstance(self.last, ItemDraft) else None
+        alone = self.determiner == "a" and not self.link  # "… pants, and a black strap over his chest"
+        owner = self.last if isinstance(self.last, ItemDraft) and not alone else None
         draft = PartDraft(value_of(one, meaning.value))
         if self.number is not None:
             draft.details.append(value_of(self.number, self.number.meanings["number"].value))
@@ -174,7 +175,8 @@ class Nouns(Modifiers):
         if isinstance(last, ItemDraft) and last.is_or_becomes(name):
             behind = last is self.items[-1] and self.link in ("", "be") and not self.determiner
             if self.link == "be" or (behind and self.conjunction < self.at - 1 and self.comma < self.at - 1):
-                adjacent = self.at >= 2 and self.marks[self.at - 2].start == last.name.span[0]
+                between = [one for one in self.marks[self.last_at + 1 : self.at - 1] if not one.can_be("filler")]
+                adjacent = not between and not self.waiting
                 if self.link == "be" or adjacent:
                     return last
         if self.determiner in ("the", "whose"):

@@ -22,6 +22,7 @@ _MODIFIERS: tuple[Kind, ...] = (
     "hair_style",
 )
 _LAYERS = frozenset(("over", "under"))
+_OWNED_BY = frozenset(("on", "at", "in", "down", "along", "across", "through", "around", "in front of"))
 # What clothes and hair do as well as people.
 _OF_THINGS = frozenset(("reach", "rest", "lie", "stretch", "stop", "extend", "fall"))
 # Ways of carrying that are seen as something the body does.
@@ -88,6 +89,8 @@ class _Reader(Places):
         elif one.can_be("number"):
             if not self.another(one):
                 self.number = one
+        elif one.word == "left" and self._state_next():
+            pass  # "a shirt ‹left› open"
         elif self._is_modifier(here, one):
             self.wait(here, one)
         elif (item := one.can_be("item")) is not None and not self._is_part(one):
@@ -159,6 +162,11 @@ class _Reader(Places):
             return False
         return kind.kind != "item" or not related(kind.value, item.value)
 
+    def _state_next(self) -> bool:
+        following = self.marks[self.at] if self.at < len(self.marks) else None
+        detail = following.can_be("detail") if following is not None else None
+        return detail is not None and detail.group == "state"
+
     def _describes_on(self) -> bool:
         """Whether describing words go on: "black ‹and white›"."""
         following = self.marks[self.at] if self.at < len(self.marks) else None
@@ -212,8 +220,8 @@ class _Reader(Places):
         for one in self.marks[here + 1 : here + 9]:
             if one.closed in ("stop", "comma", "and", "or", "with"):
                 return False
-            if one.can_be("preposition"):
-                preposition = True
+            if (found := one.can_be("preposition")) is not None:
+                preposition = found.value in _OWNED_BY
             elif one.can_be("item") and preposition:
                 return True
             elif one.can_be("verb", "action", "gender", "part", "marking") and not one.closed:

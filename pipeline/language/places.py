@@ -18,6 +18,8 @@ class Places(Nouns):
     def verb(self, sort: str, word: str) -> None:
         """ "Wears", "carries", "has", "is"."""
         self.flush()
+        if sort in ("be", "have") and self.at > 1 and self.marks[self.at - 2].closed == "and":
+            self.last = PersonHead()  # "has long hair ‹and is› thin"
         many = isinstance(self.last, ItemDraft) and self.last.plural and not self.last_named
         if many and sort == "be" and word in ("is", "was"):
             # "A man in grey slacks ‹is› rolled up": one of whom "is" is said, so not the slacks.
@@ -25,7 +27,7 @@ class Places(Nouns):
         if not self._negation_just_before():
             self.negated = False
         self.link = sort
-        if sort == "be" and self.place_at == self.at - 2:
+        if sort == "be" and self.place_at == self.at - 2 and self.place_opens:
             self._turn_round()
         if sort == "carry" and isinstance(self.last, BodyHead):
             self._held_in(self.last)
@@ -40,6 +42,7 @@ class Places(Nouns):
         """ "On his left shoulder": where the last item is, how long it is, or where the next one will be."""
         self.flush()
         self.place_at = last
+        self.place_opens = first == 0 or self.marks[first - 1].closed in ("stop", "and", "comma")
         start, end = self.marks[first].start, self.marks[last].end
         text = self.text[start:end]
         head = None if isinstance(self.last, PartDraft) or self._opens_clause(first, last) else self.last
@@ -57,6 +60,9 @@ class Places(Nouns):
                 return
             if head.slot in GARMENTS and self.last_part is not None and self.last_at == first - 1:
                 self.last_part.details.append(Value(f"{side} {body}".strip(), text, (start, end)))
+                return
+            if head.slot in GARMENTS and body in ("back", "body") and not side:
+                self.others.append(Value(body, text, (start, end)))
                 return
             head.where.append(Value(f"{side} {body}".strip(), text, (start, end)))
             if body in ("hand", "arm") and head.slot in WORN - {"legwear"} and head.relation is None:

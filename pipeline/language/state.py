@@ -35,7 +35,7 @@ class State:
         self.waiting_link = ""
         self.last: Head | None = None
         self.last_at = self.place_at = -1
-        self.last_named = False
+        self.last_named = self.place_opens = False
         self.last_part: PartDraft | None = None
         self.link = ""
         self.relation: Relation | None = None
