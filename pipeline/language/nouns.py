@@ -1,14 +1,13 @@
 """Nouns: the person, the hair, the body, items and their parts, and words the lexicon has no place for."""
 
-from ...schemas.attributes import Colour, Slot, Value
+from ...schemas.attributes import Colour, Value
 from .drafts import BodyHead, ItemDraft, PartDraft, PersonHead, value_of
 from .lexicon.load import Meaning, lexicon
 from .marks import Mark
 from .modifiers import Modifiers
-from .state import WORN
+from .state import GARMENTS, WORN
 
-# Of "a black shirt and pants" both are black; of "black pants and boots" who knows.
-_MATCHED: frozenset[Slot] = frozenset(("upper", "outer", "lower"))
+_GENERIC = frozenset(("shoes", "boots", "pants", "shirt", "top", "skirt", "jacket", "vest", "shorts", "coat", "hat"))
 _NAMELESS = frozenset(("something", "object", "item", "thing"))
 _PRONOUNS = frozenset(("he", "she", "they", "him", "them", "himself", "herself", "themselves"))
 
@@ -95,7 +94,7 @@ class Nouns(Modifiers):
             return self.other(self.at - 1, one, modifies=False)  # "pointing at something"
         entry = lexicon().items[meaning.value]
         waiting, self.waiting = self._to_hair(self._not_predicate(), before_noun=True), []
-        shared = self._shared_colours(entry.slot, bool(entry.implies)) if not waiting else []
+        shared = self._shared_colours(meaning.value) if not waiting else []
         draft = self._same_item(meaning.value, one)
         if draft is None:
             draft = ItemDraft(entry.slot, value_of(one, meaning.value))
@@ -161,12 +160,12 @@ class Nouns(Modifiers):
         else:
             self.link, self.last_at, self.last_part = "with", self.at - 1, draft
 
-    def _shared_colours(self, slot: Slot, implied: bool) -> list[Colour]:
-        """ "A black shirt and pants": both are black; of "a white shirt and jeans" nobody thinks so."""
+    def _shared_colours(self, name: str) -> list[Colour]:
+        """ "A black shirt and pants": both are black; of "a white shirt and sandals" nobody thinks so."""
         directly = self.conjunction == self.at - 1 and self.comma < self.conjunction - 1
         if directly and isinstance(self.last, ItemDraft) and not self.determiner and self.number is None:
-            plain = not (self.last.parts or self.last.where or self.negated or implied)
-            return list(self.last.colours) if plain and {slot, self.last.slot} <= _MATCHED else []
+            plain = not (self.last.parts or self.last.where or self.negated or self.last.slot not in GARMENTS)
+            return list(self.last.colours) if plain and name in _GENERIC else []
         return []
 
     def _same_item(self, name: str, one: Mark) -> ItemDraft | None:

@@ -5,6 +5,8 @@ noun comes ("black and white striped ‹shirt›"), or, when none comes, go back
 Dependency parses bind worse here and take five times as long: `benchmarks/binding.py` measures both.
 """
 
+from dataclasses import replace
+
 from ...schemas.attributes import Person
 from .drafts import HairDraft, ItemDraft, value_of
 from .lexicon.load import Kind, Meaning, related
@@ -22,6 +24,7 @@ _MODIFIERS: tuple[Kind, ...] = (
     "hair_style",
 )
 _LAYERS = frozenset(("over", "under"))
+_BLACK: dict[Kind, Meaning] = {"colour": Meaning("colour", "black", "black")}
 _OWNED_BY = frozenset(("on", "at", "in", "down", "along", "across", "through", "around", "in front of"))
 # What clothes and hair do as well as people.
 _OF_THINGS = frozenset(("reach", "rest", "lie", "stretch", "stop", "extend", "fall"))
@@ -91,6 +94,8 @@ class _Reader(Places):
                 self.number = one
         elif one.word == "left" and self._state_next():
             pass  # "a shirt ‹left› open"
+        elif one.word == "back" and self._noun_follows(here):
+            self.wait(here, replace(one, meanings=_BLACK))  # "back pants": the commonest misspelt colour
         elif self._is_modifier(here, one):
             self.wait(here, one)
         elif (item := one.can_be("item")) is not None and not self._is_part(one):
@@ -127,8 +132,13 @@ class _Reader(Places):
         self.link = meaning.value
         if meaning.value == "in":
             self.relation = "worn"
-        if meaning.value in _LAYERS and isinstance(self.last, ItemDraft) and self._item_comes():
-            self.layer = (meaning.value, self.last)
+        if meaning.value in _LAYERS and isinstance(self.last, ItemDraft):
+            if self._item_comes():
+                self.layer = (meaning.value, self.last)
+            elif len(self.items) > 1 and self.items[-1] is self.last:
+                # "a robe and a suit ‹under› it"
+                here = self.marks[self.at - 1]
+                self.last.where.append(value_of(here, f"{meaning.value} {self.items[-2].name.value}"))
 
     def _is_modifier(self, here: int, one: Mark) -> bool:
         """Whether a word describes what comes, or is said of what was, rather than being a noun of its own."""
