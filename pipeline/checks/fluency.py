@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ...schemas.attributes import Item, Person
+from ...schemas.attributes import Item, Person, Value
 from ..language.lexicon.load import lexicon
 from .surface import words
 
@@ -18,6 +18,7 @@ _CHATTER = re.compile(
     r"spoken style|natural style|as i said|this is a description|in other words|sentence|caption|narrator)\b",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(r"\b(?:a|an) $", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s", re.MULTILINE)
 _UNFINISHED = re.compile(
     r"\b(?:is|are|a|an|the|and|or|with|of|in|wearing|carrying|holding|his|her|their),?\s*$", re.IGNORECASE
@@ -39,17 +40,22 @@ def disfluencies(text: str, person: Person, repeated: list[Item]) -> list[str]:
     return [name for name, there in found.items() if there]
 
 
+def _across_another(value: Value, item: Item, person: Person) -> bool:
+    """Whether another item stands between a value and the item that has it: "a black ‹sweatshirt› and pants"."""
+    return any(value.span[1] <= other.name.span[0] < item.name.span[0] for other in person.items if other is not item)
+
+
 def _twice(values: Iterable[str]) -> bool:
     told = list(values)
     return len(set(told)) < len(told)
 
 
 def _loops(text: str) -> bool:
-    """The same word twice on end, or the same five words in a row twice."""
+    """The same word twice on end, or the same six words in a row twice."""
     if any(match[1].lower() not in _DOUBLE_FINE for match in _DOUBLE.finditer(text)):
         return True
     sequence = words(text)
-    runs = [tuple(sequence[i : i + 5]) for i in range(len(sequence) - 4)]
+    runs = [tuple(sequence[i : i + 6]) for i in range(len(sequence) - 5)]
     return len(set(runs)) < len(runs)
 
 
@@ -60,8 +66,9 @@ def _one_of_many(text: str, person: Person) -> bool:
         entry = known.get(item.name.value)
         if entry is None or not entry.plural or not item.name.text.lower().endswith("s"):
             continue
-        first = min((value.span[0] for value in (item.name, *item.colours, *item.length, *item.style)), default=0)
-        before = text[max(0, first - 3) : first].lower()
-        if re.search(r"\b(?:a|an) $", before):
+        said = (item.name, *item.colours, *item.length, *item.style)
+        own = [value.span[0] for value in said if not _across_another(value, item, person)]
+        before, between = text[: min(own)], text[min(own) : item.name.span[0]]
+        if _ARTICLE.search(before) and "pair" not in between and "set" not in between:
             return True
     return False

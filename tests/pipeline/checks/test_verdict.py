@@ -1,8 +1,13 @@
 """The verdict: what the comparison finds, under each policy."""
 
 import pytest
+from gold.score import load
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from tbpr_data.pipeline.checks.verdict import judge_pair
+from tbpr_data.pipeline.language.lexicon.load import lexicon
+from tbpr_data.pipeline.language.parse import parse
 
 SOURCE = "The man wears a navy shirt, black pants and white sneakers. He carries a red bag on his left shoulder."
 
@@ -85,3 +90,30 @@ def test_fluency(rewrite: str, fluent: bool) -> None:
 def test_odd_texts_get_a_verdict(odd: str) -> None:
     assert not judge_pair(SOURCE, odd, "paraphrase").accepted
     judge_pair(odd, SOURCE, "concise")
+
+
+def gold_captions() -> list[str]:
+    return [row["text"] for row in load("captions_dev")]
+
+
+_PHRASES = sorted({" ".join(phrase) for phrase in lexicon().meanings})
+
+
+@given(st.lists(st.sampled_from([*_PHRASES, "a", "his", "and", "with", ",", ".", "no"]), min_size=1, max_size=30))
+@settings(max_examples=200, deadline=None)
+def test_every_text_is_faithful_to_itself(phrases: list[str]) -> None:
+    text = " ".join(phrases)
+    assert not [str(one) for one in judge_pair(text, text, "paraphrase").findings if one.status != "kept"] or not text
+
+
+@given(st.sampled_from(gold_captions()), st.data())
+@settings(max_examples=200, deadline=None)
+def test_colours_that_change_places_are_seen(caption: str, data: st.DataObject) -> None:
+    """Swap the colours of two garments of a caption: no policy lets it through."""
+    coloured = [item for item in parse(caption).of("upper", "lower", "footwear") if len(item.colours) == 1]
+    assume(len(coloured) > 1)
+    first, second = data.draw(st.permutations(coloured))[:2]
+    a, b = sorted((first.colours[0], second.colours[0]), key=lambda colour: colour.span)
+    assume(a.family != b.family and a.shade is None and b.shade is None)
+    swapped = caption[: a.span[0]] + b.text + caption[a.span[1] : b.span[0]] + a.text + caption[b.span[1] :]
+    assert not judge_pair(caption, swapped, "concise").faithful
