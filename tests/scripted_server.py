@@ -33,7 +33,7 @@ class Answer:
 def rewrite(body: dict[str, Any], count: int) -> Answer:
     """A faithful rewrite, the same for the same request: the caption's words behind other first words."""
     caption = body["messages"][-1]["content"].split(": ", 1)[-1]
-    opening = ("In this picture one sees that", "Here it looks as if", "Seen from afar,")[body.get("seed", 0) % 3]
+    opening = ("In this photo we see that", "It can be seen that", "In the picture we see")[body.get("seed", 0) % 3]
     return Answer(f"{opening} {caption[0].lower()}{caption[1:]}")
 
 

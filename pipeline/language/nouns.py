@@ -81,6 +81,11 @@ class Nouns(Modifiers):
         if modifies:
             self.wait(here, one)
             return
+        if self._is_printed():
+            self.last.details.setdefault("graphic", []).append(value_of(one, one.word))  # type: ignore[union-attr]
+            self._say_of(PartDraft(value_of(one, one.word)), self.waiting)
+            self.waiting, self.determiner = [], ""
+            return
         meaning = one.can_be("synonym")
         self._otherwise(one, meaning.value if meaning else None)
         if self.waiting or self.determiner or self.number is not None:
@@ -90,9 +95,11 @@ class Nouns(Modifiers):
 
     def item(self, one: Mark, meaning: Meaning) -> None:
         """A garment, accessory, bag or thing carried."""
+        entry = lexicon().items[meaning.value]
+        if entry.slot == "carried" and self._is_printed():
+            return self.other(self.at - 1, one, modifies=False)  # "a shirt with a cat on it"
         if meaning.value in _NAMELESS and self.relation != "carried":
             return self.other(self.at - 1, one, modifies=False)  # "pointing at something"
-        entry = lexicon().items[meaning.value]
         waiting, self.waiting = self._to_hair(self._not_predicate(), before_noun=True), []
         shared = self._shared_colours(meaning.value) if not waiting else []
         draft = self._same_item(meaning.value, one)
@@ -183,6 +190,13 @@ class Nouns(Modifiers):
                 if draft.is_or_becomes(name) and not draft.absent:
                     return draft
         return None
+
+    def _is_printed(self) -> bool:
+        """ "A shirt with a skull ‹on it›", "with a bear ‹on the front›": a picture."""
+        if self.link != "with" or not isinstance(self.last, ItemDraft) or self.last.slot not in GARMENTS:
+            return False
+        ahead = [one.word for one in self.marks[self.at : self.at + 3]]
+        return bool(ahead) and ahead[0] in ("on", "across") and bool({"it", "front", "chest", "back"} & set(ahead[1:]))
 
     def _possessive_plural(self, one: Mark) -> bool:
         """ "Men's shoes", "a women's jacket": a kind of thing, nobody's gender."""

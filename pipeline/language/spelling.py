@@ -8,10 +8,8 @@ from rapidfuzz.distance import OSA
 
 from .lexicon.load import lexicon
 
-# Shorter words have too many neighbours: "teh", "hte", "wih" are found, "tpo" would be "top" or "to".
-_SHORTEST = 4
-# "Shoos" is in the dictionary too, but more often a slip.
-_COMMON = 100_000
+# Shorter words have too many neighbours ("bilt" is near belt and built): those worth it are in words.toml.
+_SHORTEST = 5
 
 
 @lru_cache(maxsize=100_000)
@@ -24,7 +22,7 @@ def correct(word: str) -> str:
     right = lexicon().misspellings.get(word)
     if right is not None:
         return right
-    if len(word) < _SHORTEST or not word.isascii() or not word.isalpha() or word in _english():
+    if len(word) < _SHORTEST or not word.isascii() or not word.isalpha() or {word, word.removesuffix("s")} & _english():
         return word
     candidates = _vocabulary().get(word[0], ())
     found = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=1 if len(word) <= 6 else 2, limit=5)
@@ -43,7 +41,6 @@ def _vocabulary() -> dict[str, list[str]]:
 
 @cache
 def _english() -> frozenset[str]:
-    """The 55,000 commonest English words of SymSpell's frequency dictionary (MIT)."""
+    """80,000 English words (SymSpell's frequency dictionary, MIT)."""
     text = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text(encoding="utf-8-sig")
-    words = (line.split(" ", 1) for line in text.splitlines())
-    return frozenset(word for word, count in words if int(count) >= _COMMON)
+    return frozenset(line.split(" ", 1)[0] for line in text.splitlines())

@@ -114,9 +114,16 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
                 words = plain(value.text)
                 quoted = next((known for known in labelled if known[0] == name and _same(known[1], words)), None)
                 facts.append((labelled[quoted], *quoted) if quoted else (field, name, words))
+        for value in (value for part in item.parts for value in part.details):
+            quoted = next(
+                (known for known in labelled if known[0] == name and _same(known[1], plain(value.text))), None
+            )
+            facts += [(labelled[quoted], *quoted)] if quoted else []  # "sleeves rolled up": the shirt's, to the label
         # "Ankle boots" is a name to the parser, boots of ankle length to the label.
         told = set(plain(item.name.text).split()[:-1])
-        facts += [(field, *known) for known, field in labelled.items() if known[0] == name and set(known[1].split()) <= told]
+        facts += [
+            (field, *known) for known, field in labelled.items() if known[0] == name and set(known[1].split()) <= told
+        ]
         facts += [("where", name, _place(value, name, row)) for value in item.where]
         facts += _part_colours(name, item)
     return facts

@@ -13,33 +13,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from augment_runs import AUGMENT, WITH_NEGATIVES, augment, command, read, shards
 from conftest import write_cuhk
 from datasets import load_dataset
 from scripted_server import PROOF, Answer, ScriptedServer, rewrite
 
 from tbpr_data.pipeline.shards import pairs_schema, rejects_schema
 
-AUGMENT = [sys.executable, "-c", "from tbpr_data.pipeline.cli import main; main()", "augment"]
-WITH_NEGATIVES = "--set=negatives.per_caption=3"
 Start = Callable[..., ScriptedServer]
-
-
-def augment(source: Path, out: Path, url: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(source, out, url, *more), capture_output=True, text=True, env={**os.environ, **environment}
-    )
-
-
-def command(source: Path, out: Path, url: str, *more: str) -> list[str]:
-    fixed = ["--endpoint", url, "--samples", "2", "--set", "block_size=8", "--set", "workers=1", "--out", str(out)]
-    # spaCy takes five seconds to load: only the test that looks at negatives makes them.
-    fixed += [] if WITH_NEGATIVES in more else ["--no-negatives"]
-    return [*AUGMENT, str(source), *fixed, *more]
-
-
-def shards(out: Path) -> dict[str, str]:
-    paths = [*out.glob("data/*"), *out.glob("rejects/*"), out / "manifest.json", out / "README.md", out / "run.toml"]
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def stuck(body: dict[str, Any], count: int) -> Answer:
@@ -106,18 +87,83 @@ def test_a_run_writes_a_dataset_that_opens(cuhk: Path, tmp_path: Path, scripted:
 
 
 def test_a_run_that_refuses_nothing_opens_too(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
-    fresh = iter(range(1000))
-    openings = ("Seen from afar", "In this picture", "On the left", "Here and now", "As one sees")
-
-    def answer(body: dict[str, Any], count: int) -> Answer:
-        return Answer(f"{openings[next(fresh) % 5]} there is a person, number {count}, who waits for the bus to come.")
-
-    done = augment(cuhk, tmp_path / "out", scripted(answer).url, "--samples=1", "--set", "keep=all")
+    done = augment(cuhk, tmp_path / "out", scripted().url, "--samples=1", "--set", "keep=all")
     assert done.returncode == 0, done.stderr
     assert list(load_dataset(str(tmp_path / "out"))) == ["train"]
     assert load_dataset(str(tmp_path / "out"), "pairs")["train"].num_rows == 40
     with pytest.raises(ValueError, match="rejects"):
         load_dataset(str(tmp_path / "out"), "rejects")
+
+
+def test_what_contradicts_is_refused_and_serves_as_a_negative(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
+    def answer(body: dict[str, Any], count: int) -> Answer:
+        said = rewrite(body, count)
+        return Answer(said.text.replace("green shirt", "red shirt"))
+
+    out = tmp_path / "out"
+    done = augment(cuhk, out, scripted(answer).url, WITH_NEGATIVES)
+    assert done.returncode == 0, done.stderr
+    pairs, rejects = read(out, "data"), read(out, "rejects")
+    refused = [row for row in rejects if row["reasons"] == ["contradicted"]]
+    assert {row["source_caption_id"] for row in refused} == {
+        f"cuhk-pedes/cam_a/{image}#{k}" for image in ("0002.jpg", "0008.jpg") for k in (0, 1)
+    }
+    for row in refused:
+        assert row["checks"]["verdict"] == "rejected"
+        assert row["checks"]["contradicted"] == ["upper.colour: green → red"]
+        assert row["checks"]["added"] == row["checks"]["dropped"] == []
+    by_id = {row["caption_id"]: row for row in pairs}
+    for row in refused:
+        human = by_id[row["source_caption_id"]]
+        [made] = [negative for negative in human["negatives"] if negative["text"] == row["text"]]
+        assert (made["origin"], made["rule"], made["kind"]) == ("llm", "llm/contradicted", "replace")
+        assert made["slots"] == ["upper.colour"]
+        [edit] = made["spans"]
+        assert human["text"][edit["source_start"] : edit["source_end"]] == human["text"]
+        assert made["text"][edit["start"] : edit["end"]] == made["text"]
+    others = [row for row in pairs if row["image_id"][-8:-4] not in ("0002", "0008")]
+    assert not any(negative["origin"] == "llm" for row in others for negative in row["negatives"])
+
+
+def test_attributes_are_json_with_the_characters_they_were_read_from(
+    cuhk: Path, tmp_path: Path, scripted: Start
+) -> None:
+    assert augment(cuhk, tmp_path / "out", scripted().url).returncode == 0
+    pairs = read(tmp_path / "out", "data")
+    for row in pairs:
+        person = json.loads(row["attributes"])
+        assert person["gender"][0]["value"] == "male"
+        items = {item["slot"]: item for item in person["items"]}
+        for value in (items["upper"]["name"], *items["upper"]["colours"]):
+            start, end = value["span"]
+            assert row["text"][start:end] == value["text"]
+    rewrites = [row for row in pairs if row["origin"] == "llm"]
+    assert all("upper.colour" in " ".join(row["checks"]["kept"]) for row in rewrites)
+    assert all(row["checks"][status] == [] for row in rewrites for status in ("dropped", "added", "contradicted"))
+
+
+def test_the_comparison_can_be_turned_off(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
+    def answer(body: dict[str, Any], count: int) -> Answer:
+        return Answer("A woman in a purple dress waits for the bus.")
+
+    out = tmp_path / "out"
+    assert augment(cuhk, out, scripted(answer).url, "--set", "checks.faithful=false").returncode == 0
+    pairs = read(out, "data")
+    assert sum(row["origin"] == "llm" for row in pairs) == 10  # one an image: the others repeat it
+    assert {row["attributes"] for row in pairs} == {None}
+    assert all(row["checks"]["contradicted"] is None for row in pairs if row["checks"])
+    assert {reason for row in read(out, "rejects") for reason in row["reasons"]} == {"duplicate"}
+
+
+def test_likeness_in_meaning_is_in_the_rows(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
+    out = tmp_path / "out"
+    done = augment(cuhk, out, scripted().url, "--limit=4", "--set", "checks.similarity=true")
+    assert done.returncode == 0, done.stderr
+    assert "Loading weights" not in done.stderr
+    rewrites = [row for row in read(out, "data") if row["origin"] == "llm"]
+    assert len(rewrites) == 4
+    assert all(0.8 < row["checks"]["similarity"] <= 1 for row in rewrites)
+    assert "all-MiniLM-L6-v2" in json.loads((out / "manifest.json").read_text())["versions"]["similarity"]
 
 
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
@@ -188,8 +234,7 @@ def test_rows_that_failed_are_told_and_asked_again(cuhk: Path, tmp_path: Path, s
     first = augment(cuhk, out, server.url, "--set", "server.attempts=1")
     assert first.returncode == 3
     assert "4 requests got no answer; the same command asks them again" in first.stderr
-    rows = [row for path in sorted(out.glob("rejects/*")) for row in pq.read_table(path).to_pylist()]
-    failed = [row for row in rows if row["reasons"] == ["server_error"]]
+    failed = [row for row in read(out, "rejects") if row["reasons"] == ["server_error"]]
     assert len(failed) == 4
     assert all("HTTP 500" in row["error"] for row in failed)
     broken = False

@@ -1,5 +1,7 @@
 """Surface checks and the choice among samples."""
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,26 +74,44 @@ def test_novelty_is_symmetric_and_bounded(a: str, b: str) -> None:
     assert novelty(a, b) == pytest.approx(novelty(b, a))
 
 
-NEAR = "The man wears a dark blue jacket with gray pants and white sneakers, a black backpack on him."
-FAR = "With a black backpack, a man walks in white sneakers, gray pants and a dark blue jacket."
+NEAR = "The man wears a dark blue jacket, gray pants and white sneakers, and carries a black backpack."
+FAR = "With a black backpack, a man is dressed in white sneakers, gray pants and a dark blue jacket."
+# As far from the source, but near to FAR.
+FAR_ALIKE = "With a black backpack, a man is dressed in gray pants, white sneakers and a dark blue jacket."
+FAR_OTHERWISE = "White sneakers, gray pants, a dark blue jacket and a black backpack are what the man has on."
 
 
-def verdicts(texts: list[str], keep: str, known: tuple[str, ...] = (SOURCE,)) -> list[tuple[str, ...]]:
+def verdicts(
+    texts: list[str], keep: int | Literal["all"], known: tuple[str, ...] = (SOURCE,), *, faithful: bool = True
+) -> list[tuple[str, ...]]:
     completions = [Completion(key=str(i), text=text, finish_reason="stop") for i, text in enumerate(texts)]
     judged = judge(
         SOURCE,
         known,
         completions,
         prompt=load_prompt("paraphrase"),
-        config=ChecksConfig(),
-        keep=keep,  # type: ignore[arg-type]
+        config=ChecksConfig(faithful=faithful),
+        keep=keep,
     )
     assert [sample.completion for sample in judged] == completions
+    assert all((sample.verdict is not None) == (faithful and bool(sample.text)) for sample in judged)
     return [sample.reasons for sample in judged]
 
 
-def test_best_keeps_the_one_nearest_its_source() -> None:
-    assert verdicts([FAR, NEAR, SOURCE, ""], "best") == [("not_best",), (), ("near_copy",), ("empty",)]
+def test_one_is_kept_the_one_farthest_from_its_source() -> None:
+    assert verdicts([NEAR, FAR, SOURCE, ""], 1) == [("not_best",), (), ("near_copy",), ("empty",)]
+
+
+def test_two_are_kept_that_differ_from_each_other_too() -> None:
+    samples = [NEAR, FAR, FAR_ALIKE, FAR_OTHERWISE]
+    assert verdicts(samples, 2) == [("not_best",), (), ("not_best",), ()]
+    assert verdicts(samples[::-1], 2) == [(), ("not_best",), (), ("not_best",)]
+    assert verdicts(samples, 3) == [(), (), ("not_best",), ()]
+
+
+def test_no_more_is_kept_than_there_is() -> None:
+    assert verdicts([FAR, NEAR], 5) == [(), ()]
+    assert verdicts([], 1) == []
 
 
 def test_all_keeps_those_that_differ() -> None:
@@ -99,4 +119,18 @@ def test_all_keeps_those_that_differ() -> None:
 
 
 def test_no_rewrite_repeats_a_caption_of_the_image() -> None:
-    assert verdicts([FAR, NEAR], "best", (SOURCE, NEAR.upper())) == [(), ("duplicate",)]
+    assert verdicts([NEAR, FAR], 1, (SOURCE, FAR.upper())) == [(), ("duplicate",)]
+
+
+UNFAITHFUL = FAR.replace("dark blue", "red").replace("dressed", "wearing a hat and dressed")
+
+
+def test_what_the_comparison_forbids_is_refused_with_every_reason() -> None:
+    assert verdicts([UNFAITHFUL, NEAR], 1) == [("contradicted", "added"), ()]
+    assert verdicts(["Man, white sneakers, gray pants, dark blue jacket, black backpack, hat"], 1) == [
+        ("added", "not_fluent")
+    ]
+
+
+def test_the_comparison_can_be_turned_off() -> None:
+    assert verdicts([UNFAITHFUL, NEAR], "all", faithful=False) == [(), ()]
