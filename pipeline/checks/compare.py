@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ...schemas.attributes import Item, Person, Value
 from ...schemas.verdict import Finding
+from ..language.state import HELD
 from .items import compare_items
 from .layers import compare_layers
 from .relations import colour_relation, stem
@@ -53,7 +54,8 @@ def _others(source: Person, rewrite: Person) -> list[Finding]:
     mine, theirs = (_stems((*person.others, *person.actions)) for person in (source, rewrite))
     findings = []
     for value in source.others:
-        kept = _stems([value]) <= theirs
+        # "Holding a rail" may be told as "at a rail", not the other way round.
+        kept = _stems([value]) - {HELD} <= theirs
         findings.append(Finding("other", "kept" if kept else "dropped", value))
     findings += [Finding("other", "added", None, value) for value in rewrite.others if not _stems([value]) <= mine]
     return findings

@@ -18,6 +18,9 @@ _CHATTER = re.compile(
     r"spoken style|natural style|as i said|this is a description|in other words|sentence|caption|narrator)\b",
     re.IGNORECASE,
 )
+_HAIR_ACTS = re.compile(
+    r"(?:^|[.!?] )(?:his|her|their)\b[^.!?]*?\bhair,? (?:dressed|(?:is )?(?:carrying|wearing|holding))\b", re.IGNORECASE
+)
 _ARTICLE = re.compile(r"\b(?:a|an) $", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s", re.MULTILINE)
 _UNFINISHED = re.compile(
@@ -28,13 +31,15 @@ _DOUBLE_FINE = frozenset(("that", "had", "very"))
 
 
 def disfluencies(text: str, person: Person, repeated: list[Item]) -> list[str]:
-    """Why a text does not read well: `loop`, `repeats_item`, `keywords`, `chatter`, `number` ("a dark trousers")."""
+    """Why a text does not read well: `loop`, `repeats_item`, `keywords`, `chatter`, `number` ("a dark trousers"),
+    `subject` ("her hair is wearing …"), `unfinished`."""
     found = {
         "loop": _loops(text),
         "repeats_item": bool(repeated) or _twice(colour.value for colour in person.hair.colours),
         "keywords": (len(words(text)) > 3 and _JOINED.search(text) is None) or len(_BULLET.findall(text)) > 1,
         "chatter": _CHATTER.search(text) is not None,
         "number": _one_of_many(text, person),
+        "subject": _HAIR_ACTS.search(text) is not None,
         "unfinished": _UNFINISHED.search(text) is not None,
     }
     return [name for name, there in found.items() if there]

@@ -1,7 +1,5 @@
 """Items of the source and of the rewrite, compared pair by pair."""
 
-from dataclasses import replace
-
 from ...schemas.attributes import DETAILS, Item, Value
 from ...schemas.verdict import Finding
 from ..language.lexicon.load import lexicon
@@ -15,6 +13,7 @@ _GARMENTS = frozenset(("upper", "outer", "lower", "dress", "legwear", "footwear"
 
 
 def compare_items(source: tuple[Item, ...], rewrite: tuple[Item, ...]) -> tuple[list[Finding], list[Item]]:
+    """What became of each item, and the rewrite's items that say again what it said before."""
     findings: list[Finding] = []
     pairs, left, right = align(source, rewrite)
     repeated: list[Item] = []
@@ -27,7 +26,7 @@ def compare_items(source: tuple[Item, ...], rewrite: tuple[Item, ...]) -> tuple[
             else:
                 findings.append(Finding(f"{item.slot}.colour", "contradicted", known.name, item.name))
     for a, b in pairs:
-        findings += _item(a, b if a.colours else _without_borrowed(b, rewrite))
+        findings += _item(a, b)
     for a, b in rivals(left, right):
         findings.append(Finding(a.slot, "contradicted", a.name, b.name))
     findings += [Finding(item.slot, "dropped", item.name) for item in left if not _says_nothing(item)]
@@ -44,13 +43,6 @@ def _tells_the_same(known: Item, item: Item) -> bool:
         {value.value for value in getattr(item, field)} <= {value.value for value in getattr(known, field)}
         for field in DETAILS
     )
-
-
-def _without_borrowed(item: Item, items: tuple[Item, ...]) -> Item:
-    """The item without colours that it has of the one before ("khaki pants and shirt"): who knows."""
-    lent = {colour.span for other in items if other.name.span < item.name.span for colour in other.colours}
-    own = tuple(colour for colour in item.colours if colour.span not in lent)
-    return item if own == item.colours else replace(item, colours=own)
 
 
 def _says_nothing(item: Item) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from unicodedata import category
 
 from .lexicon.load import Kind, Meaning, lexicon
 from .spelling import correct
@@ -64,7 +65,7 @@ def mark(text: str) -> list[Mark]:
         closed = _CLOSED.get(word, "")
         if word == "'s":
             closed = "'s"
-        if closed != "hyphen":
+        if closed != "hyphen" and not (not meanings and not closed and category(word[0]).startswith("P")):
             marks.append(Mark(text[start:end], start, end, word, meanings, closed))
         i += length
     return marks

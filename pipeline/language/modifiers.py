@@ -42,6 +42,9 @@ class Modifiers(State):
         brown, …". `describes_on`: more describing words come, perhaps of the same noun to come.
         """
         last = self.last
+        if self.waiting and self.waiting_link == "in" and self._another_coloured():
+            self.flush()  # "in ‹white›, blue jeans and …"
+            return
         if not self.waiting or not isinstance(last, (ItemDraft, HairDraft)):
             return
         marks = [one for _, one in self.waiting]
@@ -60,6 +63,12 @@ class Modifiers(State):
             waiting, self.waiting = self.waiting, []
             self._say_of(self.last_part if state and self.last_part is not None else last, waiting)
             self.link = ""
+
+    def _another_coloured(self) -> bool:
+        """Whether, behind a comma, one colour and its item come."""
+        first, second = ([*self.marks[self.at : self.at + 2], None, None])[:2]
+        comma = self.comma == self.at and first is not None and first.can_be("colour") is not None
+        return comma and second is not None and second.can_be("item") is not None
 
     def flush(self) -> None:
         """Words still waiting, and no noun came: they are said of the last one, or of the clothes as a whole."""

@@ -5,7 +5,7 @@ from .drafts import BodyHead, ItemDraft, PartDraft, PersonHead, value_of
 from .lexicon.load import Meaning, lexicon
 from .marks import Mark
 from .modifiers import Modifiers
-from .state import GARMENTS, WORN
+from .state import GARMENTS, HELD, WORN
 
 _GENERIC = frozenset(("shoes", "boots", "pants", "shirt", "top", "skirt", "jacket", "vest", "shorts", "coat", "hat"))
 _NAMELESS = frozenset(("something", "object", "item", "thing"))
@@ -21,6 +21,9 @@ class Nouns(Modifiers):
             return
         if one.word in _PRONOUNS:
             self.flush()
+            if self.last_named and self.last_at == self.at - 2:
+                self.gender(one)  # "the shoes ‹she› is wearing are …": the shoes are spoken of
+                return
         pronoun = one.meanings["gender"].value == "unknown" and not self.waiting
         if pronoun and isinstance(self.last or self.previous, ItemDraft):
             # "they are brown" may speak of the shoes.
@@ -87,7 +90,7 @@ class Nouns(Modifiers):
             self.waiting, self.determiner = [], ""
             return
         meaning = one.can_be("synonym")
-        self._otherwise(one, meaning.value if meaning else None)
+        self._otherwise(one, meaning.value if meaning else None, of=HELD if self.link == "carry" else "")
         if self.waiting or self.determiner or self.number is not None:
             waiting, self.waiting = self.waiting, []
             self._say_of(BodyHead(one.word), waiting)

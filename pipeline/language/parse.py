@@ -125,7 +125,8 @@ class _Reader(Places):
         elif one.can_be("body", "side"):
             self.body(one)
         else:
-            self.other(here, one, modifies=self._noun_follows(here))
+            degree = one.word.endswith("ly") and self._describes_on()  # "are ‹heavily› patterned"
+            self.other(here, one, modifies=degree or self._noun_follows(here))
 
     def _preposition(self, meaning: Meaning) -> None:
         self.flush()

@@ -12,6 +12,10 @@ GARMENTS: frozenset[Slot] = frozenset(("upper", "outer", "lower", "dress", "legw
 WORN = GARMENTS | {"headwear"}
 
 
+HELD = "held"
+"""Put before the name of something unknown that is carried."""
+
+
 class State:
     """One reading of one caption."""
 
