@@ -10,6 +10,8 @@ from .layers import compare_layers
 from .relations import colour_relation, stem
 from .values import distinct, values
 
+_TIED_INTO = frozenset(("bun", "ponytail", "pigtails", "braid"))
+
 
 def compare(source: Person, rewrite: Person) -> tuple[list[Finding], list[Item]]:
     """Every attribute of either person with its status; and the rewrite's items that say again what it said before."""
@@ -20,7 +22,7 @@ def compare(source: Person, rewrite: Person) -> tuple[list[Finding], list[Item]]
         findings += values(slot, getattr(source, slot), getattr(rewrite, slot))
     findings += values("hair.colour", source.hair.colours, rewrite.hair.colours, colour_relation)
     findings += values("hair.length", source.hair.length, rewrite.hair.length)
-    findings += values("hair.style", source.hair.style, rewrite.hair.style)
+    findings += values("hair.style", *_telling_styles(source, rewrite))
     items, repeated = compare_items(source.items, rewrite.items)
     findings += items
     findings += compare_layers(source, rewrite)
@@ -32,6 +34,17 @@ def compare(source: Person, rewrite: Person) -> tuple[list[Finding], list[Item]]
 def _telling_ages(person: Person) -> list[Value]:
     """Ages without "adult", which says nothing of a man or a woman."""
     return [value for value in person.age if value.value != "adult"]
+
+
+def _telling_styles(source: Person, rewrite: Person) -> tuple[list[Value], list[Value]]:
+    """Hair styles without "pulled up", "tied back" and the like where both texts tell what the hair is tied into."""
+    mine, theirs = ([value.value for value in person.hair.style] for person in (source, rewrite))
+    tied = bool({*mine} & {*theirs} & _TIED_INTO)
+    left, right = (
+        [value for value in distinct(person.hair.style) if not (tied and value.value.startswith(("pulled", "tied")))]
+        for person in (source, rewrite)
+    )
+    return left, right
 
 
 def _gender(source: Person, rewrite: Person) -> list[Finding]:

@@ -19,7 +19,7 @@ def compare_layers(source: Person, rewrite: Person) -> list[Finding]:
         elif not _usual(outer, inner) and not any(related(outer, a) and related(inner, b) for a, b in mine):
             findings.append(Finding("layer", "added", None, value))
     for (outer, inner), value in mine.items():
-        if not _usual(outer, inner) and not any(related(outer, a) and related(inner, b) for a, b in theirs):
+        if not any(related(outer, a) and related(inner, b) for a, b in theirs):
             findings.append(Finding("layer", "dropped", value))
     return findings
 

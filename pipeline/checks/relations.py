@@ -23,12 +23,22 @@ def stem(word: str) -> str:
     return str(_stemmer.stemWord(word))
 
 
+def plain_relation(source: Value, rewrite: Value) -> Relation:
+    """Very short → short is more general."""
+    a, b = source.value, rewrite.value
+    if a == b:
+        return "same"
+    if a == f"very {b}":
+        return "general"
+    return "special" if b == f"very {a}" else "different"
+
+
 def colour_relation(source: Colour, rewrite: Colour) -> Relation:
     """Navy → blue, dark blue → blue, black → dark are more general; navy → light blue is different."""
     a, b = (_EQUAL_COLOURS.get(colour.value, colour.value) for colour in (source, rewrite))
     if a == b:
         return "same"
-    if _covers(rewrite, source):
+    if a == f"very {b}" or _covers(rewrite, source):
         return "general"
     if _covers(source, rewrite):
         return "special"

@@ -16,7 +16,7 @@ _AS_DETAIL = {
     "sequins": ("style", "sequined"),
     "embroidery": ("style", "embroidered"),
     "pocket": ("style", "pocketed"),
-    "print": ("pattern", "printed"),
+    "print": ("pattern", "patterned"),
     "pattern": ("pattern", "patterned"),
     "design": ("pattern", "patterned"),
     "stripe": ("pattern", "striped"),
@@ -25,11 +25,13 @@ _AS_DETAIL = {
     "check": ("pattern", "checkered"),
     "flower": ("pattern", "floral"),
 }
+_ANY_PATTERN = frozenset(("design", "designed", "pattern", "patterned", "print", "printed"))
 _PATTERN_OF = {"stripe": "striped", "dot": "polka dot", "check": "checkered", "flower": "floral"}
 
 
 def told_as_details(item: Item) -> Item:
     """The item with its colourless parts told as describing words where there are such words."""
+    item = _one_pattern(item)
     moved = [part for part in item.parts if not part.colours and part.name.value in _AS_DETAIL]
     if not moved:
         return item
@@ -40,6 +42,14 @@ def told_as_details(item: Item) -> Item:
         told["style"] += part.details
     left = tuple(part for part in item.parts if part not in moved)
     return replace(item, parts=left, style=told["style"], pattern=told["pattern"])
+
+
+def _one_pattern(item: Item) -> Item:
+    """ "A plaid design shirt" is a plaid shirt; designs, prints and patterns of which no more is told are one."""
+    told = [value for value in item.pattern if value.value not in _ANY_PATTERN]
+    if not told:
+        told = [replace(value, value="patterned") for value in item.pattern[:1]]
+    return replace(item, pattern=tuple(told)) if item.pattern else item
 
 
 def is_marking(part: Part, other: Item) -> bool:

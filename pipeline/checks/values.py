@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from ...schemas.attributes import Value
 from ...schemas.verdict import Finding, Status
-from .relations import Relation
+from .relations import Relation, plain_relation
 
 _V = TypeVar("_V", bound=Value)
 STATUS: dict[Relation, Status] = {"same": "kept", "general": "generalised", "special": "specialised"}
@@ -17,7 +17,7 @@ def values(
     slot: str,
     source: Sequence[_V],
     rewrite: Sequence[_V],
-    relation: Callable[[_V, _V], Relation] | None = None,
+    relation: Callable[[_V, _V], Relation] = plain_relation,
 ) -> list[Finding]:
     """Match values, the nearest first; of those left, another value in a slot that has but one is a contradiction."""
     findings: list[Finding] = []
@@ -25,7 +25,7 @@ def values(
     for wanted in ("same", "general", "special"):
         for a in list(left):
             for b in right:
-                how = relation(a, b) if relation else "same" if a.value == b.value else "different"
+                how = relation(a, b)
                 if how == wanted:
                     findings.append(Finding(slot, STATUS[how], a, b))
                     left.remove(a)

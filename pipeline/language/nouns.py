@@ -21,7 +21,8 @@ class Nouns(Modifiers):
             return
         if one.word in _PRONOUNS:
             self.flush()
-            if self.last_named and self.last_at == self.at - 2:
+            relative = self.at > 1 and self.marks[self.at - 2].word in ("that", "which") and self.last_at == self.at - 3
+            if relative or (self.last_named and self.last_at == self.at - 2):
                 self.gender(one)  # "the shoes ‹she› is wearing are …": the shoes are spoken of
                 return
         pronoun = one.meanings["gender"].value == "unknown" and not self.waiting
@@ -47,9 +48,12 @@ class Nouns(Modifiers):
         if all(known.value != meaning.value for known in self.genders):
             self.genders.append(value_of(one, meaning.value))
 
-    def hair(self) -> None:
+    def hair(self, *, haired: bool) -> None:
         """ "Hair": what waits describes it."""
         waiting, self.waiting = self._not_predicate(), []
+        if haired and len(waiting) > 1 and waiting[0][1].word == "short" and waiting[1][1].can_be("colour", "shade"):
+            self.traits["build"].append(value_of(waiting[0][1], "short"))  # "a short black-haired man"
+            waiting = waiting[1:]
         self._say_of(self.hair_read, waiting)
         self.last, self.link, self.determiner, self.number = self.hair_read, "", "", None
 

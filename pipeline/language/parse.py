@@ -101,7 +101,7 @@ class _Reader(Places):
         elif (item := one.can_be("item")) is not None and not self._is_part(one):
             self.item(one, item)
         elif one.can_be("hair"):
-            self.hair()
+            self.hair(haired=one.word == "haired")
         elif one.can_be("facial_hair"):
             self.facial_hair(one)
         elif (part := one.can_be("part", "marking", "graphic")) is not None:

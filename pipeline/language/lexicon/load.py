@@ -179,6 +179,9 @@ class _Builder:
         for value, phrases in table.items():
             for phrase in phrases:
                 self._add(phrase, Meaning(kind, value, group))
+                if kind in _GRADED or (kind == "detail" and group in ("length", "fit")):
+                    for degree in ("very", "really", "extremely"):
+                        self._add(f"{degree} {phrase}", Meaning(kind, f"very {value}", group), weak=True)
                 for form in _plurals(phrase) if plurals else ():
                     self._add(form, Meaning(kind, value, group, plural=True), weak=True)
 
@@ -193,6 +196,10 @@ class _Builder:
             known = self.meanings.setdefault(form, {})
             if not (weak or number) or meaning.kind not in known:
                 known[meaning.kind] = meaning
+
+
+# "Very short hair" is not just short.
+_GRADED = ("shade", "hair_length", "build")
 
 
 def _plurals(phrase: str) -> list[str]:
