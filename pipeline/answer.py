@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..schemas.completion import Completion, Request
@@ -32,7 +32,8 @@ class Answering:
     """Answers blocks in order.
 
     `connect` opens the client, called once, when the first unanswered request is met: a run whose answers are all on
-    disk starts no server. `finish` is called with each answered block; `on_answer` with each new answer.
+    disk starts no server. `followups` is called with each answered block for what is to be asked about its answers;
+    `finish` is called with each block when these are answered too, `on_answer` with each new answer.
     """
 
     plan: RequestPlan
@@ -41,8 +42,7 @@ class Answering:
     finish: Callable[[Block], Awaitable[None]]
     on_answer: Callable[[Completion], None]
     on_known: Callable[[int], None]
-    _slots: asyncio.Semaphore | None = field(default=None, init=False)
-    _client: Client | None = field(default=None, init=False)
+    followups: Callable[[Block], Awaitable[list[Request]]] | None = None
 
     async def run(self, blocks: Iterable[Block]) -> None:
         """Answer and finish every block.
@@ -50,57 +50,19 @@ class Answering:
         Raises what a request, a journal or `finish` raised first, once everything under way has stopped; what was
         answered by then is in the journals.
         """
-        open_blocks = asyncio.Semaphore(_OPEN_BLOCKS)
-        watcher: asyncio.Task[None] | None = None
         async with AsyncExitStack() as stack, _first_error(), asyncio.TaskGroup() as tasks:
+            under_way = _UnderWay(self, stack, tasks)
             for block in blocks:
-                await open_blocks.acquire()
-                missing = await asyncio.to_thread(self._missing, block)
-                self.on_known(len(block.captions) * len(self.plan.prompts) * self.plan.samples - len(missing))
-                if missing and self._client is None:
-                    opened = await self.connect(stack)
-                    self._client, self._slots = opened.client, asyncio.Semaphore(opened.concurrency)
-                    watcher = tasks.create_task(opened.watch()) if opened.watch else None
-                pending = _Pending(block, self.journal_of(block), len(missing), open_blocks)
-                if missing and self._client is not None and self._slots is not None:
-                    pending.journal.open(self._client.endpoint.info)
-                    stack.callback(pending.journal.close)
-                    for request in missing:
-                        # Waiting here, not in the task, keeps the number of tasks at the number in flight.
-                        await self._slots.acquire()
-                        tasks.create_task(self._answer(request, pending, self._client, self._slots, tasks))
-                else:
-                    tasks.create_task(self._finish(pending))
-            for _ in range(_OPEN_BLOCKS):
-                await open_blocks.acquire()
-            if watcher is not None:
-                watcher.cancel()
+                await under_way.begin(block)
+            await under_way.end()
 
-    def _missing(self, block: Block) -> list[Request]:
+    def missing(self, block: Block) -> list[Request]:
         """Requests of a block that have no answer, each distinct one once, in order."""
         answered = {key for key, (answer, _) in self.journal_of(block).read().items() if not answer.transient}
         wanted = {
             asked.request.key: asked.request for caption in block.captions for asked in self.plan.requests(caption)
         }
         return [request for key, request in wanted.items() if key not in answered]
-
-    async def _answer(
-        self, request: Request, pending: "_Pending", client: Client, slots: asyncio.Semaphore, tasks: asyncio.TaskGroup
-    ) -> None:
-        try:
-            completion = await client.complete(request)
-        finally:
-            slots.release()
-        pending.journal.append(completion)
-        self.on_answer(completion)
-        pending.left -= 1
-        if not pending.left:
-            tasks.create_task(self._finish(pending))
-
-    async def _finish(self, pending: "_Pending") -> None:
-        pending.journal.close()
-        await self.finish(pending.block)
-        pending.open_blocks.release()
 
 
 @dataclass
@@ -109,8 +71,79 @@ class _Pending:
 
     block: Block
     journal: Journal
-    left: int
-    open_blocks: asyncio.Semaphore
+    left: int = 0
+    followed_up: bool = False
+
+
+class _UnderWay:
+    """The blocks of a run that are being answered."""
+
+    def __init__(self, answering: Answering, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> None:
+        self._answering, self._stack, self._tasks = answering, stack, tasks
+        self._open_blocks = asyncio.Semaphore(_OPEN_BLOCKS)
+        self._connecting = asyncio.Lock()
+        self._open: Open | None = None
+        self._slots = asyncio.Semaphore(0)  # as many as the server takes, once there is one
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def begin(self, block: Block) -> None:
+        """Send what has no answer, as the server takes it; returns when all of it is sent."""
+        await self._open_blocks.acquire()
+        answering = self._answering
+        missing = await asyncio.to_thread(answering.missing, block)
+        answering.on_known(len(block.captions) * len(answering.plan.prompts) * answering.plan.samples - len(missing))
+        await self._send(missing, _Pending(block, answering.journal_of(block)))
+
+    async def end(self) -> None:
+        """Wait until every block is finished."""
+        for _ in range(_OPEN_BLOCKS):
+            await self._open_blocks.acquire()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _send(self, requests: list[Request], pending: _Pending) -> None:
+        if not requests:
+            self._tasks.create_task(self._answered(pending))
+            return
+        client = await self._client()
+        if not pending.journal.is_open:
+            pending.journal.open(client.endpoint.info)
+            self._stack.callback(pending.journal.close)
+        pending.left = len(requests)
+        for request in requests:
+            # Waiting here, not in the task, keeps the number of tasks at the number in flight.
+            await self._slots.acquire()
+            self._tasks.create_task(self._answer(request, pending, client))
+
+    async def _client(self) -> Client:
+        async with self._connecting:
+            if self._open is None:
+                self._open = await self._answering.connect(self._stack)
+                self._slots = asyncio.Semaphore(self._open.concurrency)
+                self._watcher = self._tasks.create_task(self._open.watch()) if self._open.watch else None
+        return self._open.client
+
+    async def _answer(self, request: Request, pending: _Pending, client: Client) -> None:
+        try:
+            completion = await client.complete(request)
+        finally:
+            self._slots.release()
+        pending.journal.append(completion)
+        self._answering.on_answer(completion)
+        pending.left -= 1
+        if not pending.left:
+            self._tasks.create_task(self._answered(pending))
+
+    async def _answered(self, pending: _Pending) -> None:
+        """Ask what the answers give rise to, once; then finish the block."""
+        answering = self._answering
+        if answering.followups is not None and not pending.followed_up:
+            pending.followed_up = True
+            await self._send(await answering.followups(pending.block), pending)
+            return
+        pending.journal.close()
+        await answering.finish(pending.block)
+        self._open_blocks.release()
 
 
 async def stoppable(work: Coroutine[Any, Any, None]) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from ..prompts.registry import messages
 from ..schemas.prompt import Prompt
 from ..schemas.rows import PairRow, RejectRow
+from .checks.reasons import REASONS
 from .manifest import Manifest
 from .shards import pairs_schema, rejects_schema, write_text
 
@@ -40,6 +41,9 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
         source=manifest.source,
         model=made_from["model"],
         negatives=made_from["config"]["negatives"]["enabled"],
+        checks=made_from["config"]["checks"],
+        judged=made_from["config"]["judge"]["enabled"],
+        meanings=REASONS,
         samples=made_from["config"]["samples"],
         keep=made_from["config"]["keep"],
         seed=made_from["config"]["seed"],

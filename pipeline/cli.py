@@ -52,6 +52,9 @@ def augment(
     limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
     images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
     seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Ask the model, yes or no, where the comparison of texts is unsure.")
+    ] = False,
     no_negatives: Annotated[bool, typer.Option("--no-negatives", help="Make no hard negatives.")] = False,
     config: Annotated[Path | None, typer.Option(help="Run config (TOML); flags go before it.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help=_SET_HELP, metavar="KEY=VALUE")] = None,
@@ -77,6 +80,7 @@ def augment(
         "recipe": recipe or None,
         "samples": samples,
         "seed": seed,
+        "judge.enabled": True if judge else None,
         "negatives.enabled": False if no_negatives else None,
     }
     run_config = load_config(config, settings or [], flags)
@@ -94,6 +98,44 @@ def augment(
     if outcome.failed:
         screen.say(f"{outcome.failed:,} requests got no answer; the same command asks them again")
         raise typer.Exit(3)
+
+
+_LINES_HELP = "File to read; stdin where it is - or left out."
+_WORKERS_HELP = "Processes; 0 takes every core."
+
+
+@app.command("parse")
+def parse_captions(
+    file: Annotated[Path | None, typer.Argument(help=_LINES_HELP)] = None,
+    workers: Annotated[int, typer.Option(help=_WORKERS_HELP, min=0)] = 0,
+) -> None:
+    """Read captions (a text a line, or JSON Lines with `text`) into persons: a JSON line each, in order."""
+    from .checks.answers import person_of
+    from .lines import answer_stdout
+
+    raise typer.Exit(answer_stdout(file, person_of, workers=workers))
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help=_LINES_HELP)] = None,
+    policy: Annotated[
+        str, typer.Option(help="paraphrase, concise or detailed, where a line does not say.")
+    ] = "paraphrase",
+    min_novelty: Annotated[float, typer.Option(help="Less novelty than this is a near copy.", min=0, max=1)] = 0.1,
+    workers: Annotated[int, typer.Option(help=_WORKERS_HELP, min=0)] = 0,
+) -> None:
+    """Compare rewrites with their sources (JSON Lines of `source`, `rewrite` and maybe `policy`): a verdict each."""
+    from functools import partial
+
+    from .checks.answers import verdict_of
+    from .checks.verdict import FORBIDDEN
+    from .lines import answer_stdout
+
+    if policy not in FORBIDDEN:
+        raise UserError(f"{policy!r} is no policy", where="--policy", mend=f"one of {', '.join(FORBIDDEN)}")
+    answer = partial(verdict_of, policy=policy, min_novelty=min_novelty)
+    raise typer.Exit(answer_stdout(file, answer, workers=workers))
 
 
 @app.command("demo-data")

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..schemas.errors import UserError
 from ..schemas.sampling import Sampling
@@ -45,8 +45,10 @@ class LlmConfig(_Section):
 
 
 class ChecksConfig(_Section):
-    """The surface checks of a rewrite."""
+    """The checks of a rewrite."""
 
+    faithful: bool = True
+    """Compare every attribute with the source's and refuse what the prompt's policy forbids."""
     min_words: int = Field(default=4, ge=1)
     """Fewer words are refused."""
     max_words: int = Field(default=200, ge=1)
@@ -57,6 +59,17 @@ class ChecksConfig(_Section):
     """Less novelty than this is a copy; 0.1 is about one word in ten changed or moved."""
     english_only: bool = True
     """Refuse answers in another language."""
+    similarity: bool = False
+    """Measure how alike in meaning a rewrite and its source are (all-MiniLM-L6-v2, extra `similarity`); of samples that
+    differ equally, the more alike is kept. Refuses nothing."""
+
+
+class JudgeConfig(_Section):
+    """A second opinion on what the parser is unsure of."""
+
+    enabled: bool = False
+    """Ask the model that writes about rewrites refused for scenery, poses and unknown words alone: one yes/no question
+    a finding, whether the other text says or implies it."""
 
 
 class NegativesConfig(_Section):
@@ -87,8 +100,8 @@ class RunConfig(_Section):
     """Prompts, by name or TOML path; every caption is asked each of them."""
     samples: int = Field(default=3, ge=1, le=64)
     """Answers asked of each caption and prompt."""
-    keep: Literal["best", "all"] = "best"
-    """Of the samples that pass: the one nearest its source, or all that differ from each other."""
+    keep: PositiveInt | Literal["all"] = 1
+    """Of the samples that pass, how many: those that differ most from the source and from each other."""
     seed: int = 0
     """Run seed; everything random is derived from it."""
     block_size: int = Field(default=4096, ge=1)
@@ -99,6 +112,8 @@ class RunConfig(_Section):
     """What writes."""
     checks: ChecksConfig = ChecksConfig()
     """Which rewrites pass."""
+    judge: JudgeConfig = JudgeConfig()
+    """A second opinion."""
     negatives: NegativesConfig = NegativesConfig()
     """Hard negatives."""
     server: ServerConfig = ServerConfig()

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..schemas.errors import UserError
+from .checks.similarity import similarity_version
 from .language.english import installed_model, model_version
 from .llm.models import known_models
 from .llm.server import installed_engine
@@ -35,6 +36,7 @@ def examine() -> int:
         table.add_row(package, _version(package) or "missing", "" if _version(package) else f"pip install {package}")
     ready = _row(table, "engine", lambda: "vLLM {1} on the {0}".format(*installed_engine()))
     ready &= _row(table, "English model", lambda: model_version(installed_model()))
+    _row(table, "checks.similarity", similarity_version)
     for name, model in known_models().items():
         note = f"{escape(model.hub_id)}, {model.licence}; needs {model.needs}"
         missing = model.wheel is not None and _version(model.wheel) is None

@@ -1,22 +1,29 @@
 """From the answers of a block to its two shards: judge, make negatives, write. A pure function of what is on disk."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from ..schemas.completion import Completion, EngineInfo
+from ..schemas.attributes import Person, to_json
+from ..schemas.completion import Completion, EngineInfo, Request
 from ..schemas.rows import Checks, Negative, PairRow, Provenance, RejectRow
 from ..schemas.source import SourceCaption
+from ..schemas.verdict import STATUSES
 from .blocks import Block
-from .checks.select import Judged, judge
+from .checks.doubts import Doubts
+from .checks.select import Judged, judge, judge_sample
+from .checks.similarity import similarities
 from .checks.surface import is_english
 from .config import RunConfig
-from .journal import Journal
+from .journal import Answers, Journal
 from .language.clip_tokens import clip_token_counts
 from .language.english import load_english
+from .language.parse import parse
 from .llm.requests import Asked, RequestPlan
+from .negatives.contradicted import contradicted_rewrite
 from .negatives.generate import generate
 from .shards import ShardRecord, pairs_schema, rejects_schema, write_shard
 
@@ -59,12 +66,16 @@ class BlockResult(BaseModel):
 
 
 def load_tools(config: RunConfig) -> None:
-    """Load what `finish_block` will need: the language identifier, CLIP's tokenizer, the spaCy model."""
+    """Load what `finish_block` will need: CLIP's tokenizer, the lexicon, the language identifier, the models."""
     clip_token_counts(["a"])
+    if config.checks.faithful:
+        parse("a man")
     if config.checks.english_only:
         is_english("a man")
     if config.negatives.enabled:
         load_english(config.negatives.spacy_model)
+    if config.checks.similarity:
+        similarities("a man", ["a man"])
 
 
 def finish_block(job: BlockJob) -> BlockResult:
@@ -73,12 +84,15 @@ def finish_block(job: BlockJob) -> BlockResult:
     Raises KeyError when a request has no line in the journal: a block is finished only once it is answered.
     """
     answers = Journal(job.journal_path).read()
+    doubts = _doubts(job, answers)
     pairs: list[PairRow] = []
     rejects: list[RejectRow] = []
     failed = 0
     kept_of: dict[str, list[str]] = {}
     for caption in job.block.captions:
-        pairs.append(_human_row(caption))
+        human = len(pairs)
+        pairs.append(_human_row(caption, job.config.checks.faithful))
+        contradicted: list[Negative] = []
         # Of the image, so that two of its captions do not get one rewrite; within the block, which knows no other.
         kept = kept_of.setdefault(caption.image.image_id, [])
         for group in _by_prompt(job.plan.requests(caption)):
@@ -90,16 +104,22 @@ def finish_block(job: BlockJob) -> BlockResult:
                 prompt=group[0].prompt,
                 config=job.config.checks,
                 keep=job.config.keep,
+                doubts=doubts,
             )
             failed += sum(completion.transient for completion in completions)
+            failed += sum(answers[asked.key][0].transient for sample in judged for asked in sample.questions)
             for asked, sample in zip(group, judged, strict=True):
                 engine = answers[asked.request.key][1]
                 provenance = _provenance(job, asked, sample.completion, engine)
                 if sample.reasons:
                     rejects.append(_reject_row(asked, sample, provenance))
+                    contradicted += contradicted_rewrite(caption.text, sample)
                 else:
                     pairs.append(_rewrite_row(asked, sample, provenance))
                     kept.append(sample.text)
+        if job.config.negatives.enabled and contradicted:
+            once = {negative.text: negative for negative in reversed(contradicted)}
+            pairs[human] = pairs[human].model_copy(update={"negatives": list(once.values())[::-1]})
     pairs = _with_negatives(job, pairs)
     reasons = Counter(reason for row in rejects for reason in row.reasons)
     return BlockResult(
@@ -114,6 +134,26 @@ def finish_block(job: BlockJob) -> BlockResult:
     )
 
 
+def block_questions(job: BlockJob) -> list[Request]:
+    """What the language model is still to be asked about the answers of a block, each question once, in order."""
+    answers = Journal(job.journal_path).read()
+    doubts = _doubts(job, answers)
+    asked: dict[str, Request] = {}
+    for caption in job.block.captions if doubts else ():
+        person = parse(caption.text) if job.config.checks.faithful else None
+        for one in job.plan.requests(caption):
+            completion = answers[one.request.key][0]
+            sample = judge_sample(caption.text, person, completion, one.prompt, job.config.checks, doubts=doubts)
+            asked |= {question.key: question for question in sample.questions}
+    return [question for key, question in asked.items() if key not in answers or answers[key][0].transient]
+
+
+def _doubts(job: BlockJob, answers: Answers) -> Doubts | None:
+    if not job.config.judge.enabled:
+        return None
+    return Doubts(job.plan.model, {key: completion for key, (completion, _) in answers.items()})
+
+
 def _by_prompt(asked: list[Asked]) -> list[list[Asked]]:
     groups: dict[str, list[Asked]] = {}
     for one in asked:
@@ -121,7 +161,7 @@ def _by_prompt(asked: list[Asked]) -> list[list[Asked]]:
     return list(groups.values())
 
 
-def _human_row(caption: SourceCaption) -> PairRow:
+def _human_row(caption: SourceCaption, parsed: bool) -> PairRow:
     image = caption.image
     return PairRow(
         caption_id=caption.caption_id,
@@ -134,6 +174,7 @@ def _human_row(caption: SourceCaption) -> PairRow:
         origin="human",
         style=None,
         source_caption_id=None,
+        attributes=_attributes(parse(caption.text)) if parsed else None,
         negatives=[],
         checks=None,
         provenance=None,
@@ -141,7 +182,7 @@ def _human_row(caption: SourceCaption) -> PairRow:
 
 
 def _rewrite_row(asked: Asked, sample: Judged, provenance: Provenance) -> PairRow:
-    human = _human_row(asked.caption)
+    human = _human_row(asked.caption, False)
     return human.model_copy(
         update={
             "caption_id": asked.caption_id,
@@ -149,10 +190,15 @@ def _rewrite_row(asked: Asked, sample: Judged, provenance: Provenance) -> PairRo
             "origin": "llm",
             "style": asked.prompt.style,
             "source_caption_id": asked.caption.caption_id,
+            "attributes": _attributes(sample.person),
             "checks": _checks(sample),
             "provenance": provenance,
         }
     )
+
+
+def _attributes(person: Person | None) -> str | None:
+    return None if person is None else json.dumps(to_json(person), ensure_ascii=False)
 
 
 def _reject_row(asked: Asked, sample: Judged, provenance: Provenance) -> RejectRow:
@@ -176,9 +222,14 @@ def _reject_row(asked: Asked, sample: Judged, provenance: Provenance) -> RejectR
 
 
 def _checks(sample: Judged) -> Checks:
+    found: dict[str, list[str] | None] = {}
+    if sample.verdict is not None:
+        found = {status: [str(one) for one in sample.verdict.of(status)] for status in STATUSES}
     return Checks(
         verdict="rejected" if sample.reasons else "accepted",
+        **found,
         novelty=sample.novelty,
+        similarity=sample.similarity,
         clip_tokens=clip_token_counts([sample.text])[0],
     )
 
@@ -213,7 +264,10 @@ def _with_negatives(job: BlockJob, pairs: list[PairRow]) -> list[PairRow]:
         per_caption=config.per_caption,
         nlp=load_english(config.spacy_model),
     )
-    return [row.model_copy(update={"negatives": made}) for row, made in zip(pairs, negatives, strict=True)]
+    return [
+        row.model_copy(update={"negatives": [*row.negatives, *made]})
+        for row, made in zip(pairs, negatives, strict=True)
+    ]
 
 
 def _write(job: BlockJob, pairs: list[PairRow], rejects: list[RejectRow]) -> tuple[ShardRecord, ...]:

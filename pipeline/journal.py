@@ -11,6 +11,9 @@ from ..schemas.completion import Completion, EngineInfo
 # A killed process loses nothing that was written; only a power cut loses what was not synced, at most this much.
 _SYNC_EVERY_S = 2.0
 
+Answers = dict[str, tuple[Completion, EngineInfo]]
+"""Key of a request → (its answer, what gave it)."""
+
 
 class Journal:
     """Append-only JSON lines: a head naming the engine at the start of each writing session, then a line an answer."""
@@ -21,9 +24,9 @@ class Journal:
         self._synced = 0.0
         self._length = 0
 
-    def read(self) -> dict[str, tuple[Completion, EngineInfo]]:
-        """Key → (answer, what gave it); of two answers to one key the later. A torn last line is left out."""
-        answers: dict[str, tuple[Completion, EngineInfo]] = {}
+    def read(self) -> Answers:
+        """Every answer; of two to one key the later. A torn last line is left out."""
+        answers: Answers = {}
         engine: EngineInfo | None = None
         for line in self._whole_lines():
             record = json.loads(line)
@@ -43,6 +46,11 @@ class Journal:
         os.lseek(self._fd, whole, os.SEEK_SET)
         self._length = whole
         self._append(engine.model_dump_json())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a writing session is under way."""
+        return self._fd is not None
 
     def append(self, completion: Completion) -> None:
         """Write one answer, whole, before anything else is done with it."""

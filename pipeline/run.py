@@ -13,12 +13,15 @@ from typing import Any
 import tomli_w
 
 from ..prompts.registry import load_prompt
+from ..schemas.completion import Request
 from ..schemas.errors import RunFailed, UserError
 from ..schemas.sampling import Sampling
 from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
 from .card import write_card
+from .checks.doubts import doubts_sha256
+from .checks.similarity import similarity_version
 from .checks.surface import CHECKS_VERSION
 from .config import NOT_SHAPING, RunConfig, canonical_sha256
 from .finish import BlockJob
@@ -38,7 +41,7 @@ from .sources.read import read_source
 from .workers import start_workers
 
 # Raised when the same inputs would give other rows for a reason no other version here names.
-DATA_VERSION = 1
+DATA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ def _plan(config: RunConfig, model: ModelChoice) -> RequestPlan:
 
 
 def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: RequestPlan) -> Manifest:
+    if config.judge.enabled and not config.checks.faithful:
+        raise UserError("there is nothing to judge", where="--judge", mend="leave checks.faithful on")
     versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
     rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
     if config.negatives.enabled:
@@ -142,6 +147,8 @@ def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan:
         versions["spacy"] = package_version("spacy")
         versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
         rules["negatives"] = NEGATIVES_VERSION
+    if config.checks.similarity:
+        versions["similarity"] = similarity_version()
     made_from: dict[str, Any] = {
         "source_sha256": source.sha256,
         "config": config.shaping(),
@@ -153,6 +160,8 @@ def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan:
         },
         "rules": rules,
         "spacy_model": versions.get("spacy_model"),
+        "similarity": versions.get("similarity"),
+        "judge": doubts_sha256() if config.judge.enabled else None,
     }
     fingerprint = canonical_sha256(made_from)
     return Manifest(
@@ -209,14 +218,14 @@ def _answer_and_finish(
         await prove(
             found,
             sampling=plan.samplings[0].set_fields(),
-            json_output=any(prompt.output == "json" for prompt in plan.prompts),
+            json_output=config.judge.enabled or any(prompt.output == "json" for prompt in plan.prompts),
             timeout_s=config.server.request_timeout_s,
         )
         screen.begin_answering()
         return Open(client, concurrency, watch=server.watch if server else None)
 
-    async def finish(block: Block) -> None:
-        job = BlockJob(
+    def job_of(block: Block) -> BlockJob:
+        return BlockJob(
             block=block,
             plan=plan,
             config=config,
@@ -226,7 +235,14 @@ def _answer_and_finish(
             out=folder.root,
             journal_path=folder.journal_path(block),
         )
-        result = await workers.finish(job)
+
+    async def questions(block: Block) -> list[Request]:
+        asked = await workers.questions(job_of(block))
+        screen.more(len(asked))
+        return asked
+
+    async def finish(block: Block) -> None:
+        result = await workers.finish(job_of(block))
         folder.record(result)
         screen.block(result)
 
@@ -237,6 +253,7 @@ def _answer_and_finish(
         finish=finish,
         on_answer=screen.answer,
         on_known=screen.known,
+        followups=questions if config.judge.enabled else None,
     )
     total = sum(len(block.captions) for block in pending) * per_caption
     with start_workers(config) as workers, screen.answering(total):

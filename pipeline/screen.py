@@ -86,6 +86,12 @@ class Screen:
         self._known += answers
         self._advance(answers)
 
+    def more(self, questions: int) -> None:
+        """So many further requests, known of only now."""
+        self._total += questions
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=self._total)
+
     def answer(self, completion: Completion) -> None:
         """One new answer."""
         self._tokens += completion.completion_tokens or 0

@@ -5,26 +5,37 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import TypeVar
 
+from ..schemas.completion import Request
 from ..schemas.errors import RunFailed
 from .config import RunConfig
-from .finish import BlockJob, BlockResult, finish_block, load_tools
+from .finish import BlockJob, BlockResult, block_questions, finish_block, load_tools
+
+_Result = TypeVar("_Result")
 
 
 class Workers:
-    """A pool of processes that runs `finish_block`."""
+    """A pool of processes that runs `finish_block` and `block_questions`."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
     async def finish(self, job: BlockJob) -> BlockResult:
         """Finish a block in a worker. Raises what the block raised, or RunFailed when the worker died."""
+        return await self._run(finish_block, job)
+
+    async def questions(self, job: BlockJob) -> list[Request]:
+        """What is still to be asked about the answers of a block. Raises as `finish` does."""
+        return await self._run(block_questions, job)
+
+    async def _run(self, work: Callable[[BlockJob], _Result], job: BlockJob) -> _Result:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, finish_block, job)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, job)
         except BrokenProcessPool:
             raise RunFailed(
                 "a worker process died (out of memory?)",

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,8 +27,8 @@ class Request:
     """(role, content) turns."""
     sampling: dict[str, Any]
     """Sampling fields that are set."""
-    output: OutputKind
-    """Free text, or JSON held to by a grammar."""
+    output: OutputKind | Literal["yes_no"]
+    """Free text, or JSON held to by a grammar: a rewrite, or a yes or no."""
     seed: int
     """Derived by hashing run seed, prompt, caption and sample index: neighbouring seeds share samples in vLLM."""
     sample_index: int

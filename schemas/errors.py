@@ -1,4 +1,4 @@
-"""The one error a user can mend."""
+"""The errors a user can mend."""
 
 
 class UserError(Exception):
@@ -19,6 +19,10 @@ class UserError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Keyword arguments survive the trip back from a worker process."""
         return _rebuild, (self.what, self.where, self.mend, self.exit_code)
+
+
+class RowError(Exception):
+    """One line of an input cannot be used; the lines beside it can."""
 
 
 class RunFailed(UserError):

@@ -60,13 +60,17 @@ class Checks(_Row):
     verdict: Literal["accepted", "rejected"]
     """`accepted` in `pairs`, `rejected` in `rejects`."""
     kept: list[str] | None = None
-    """Attribute slots the rewrite keeps; null where attributes were not compared."""
+    """Attributes the rewrite keeps, as `upper.colour: red`; null where attributes were not compared."""
+    generalised: list[str] | None = None
+    """What it says less exactly: `upper.colour: navy → blue`."""
+    specialised: list[str] | None = None
+    """What it says more exactly than its source."""
     dropped: list[str] | None = None
-    """Slots it leaves out."""
+    """What it leaves out."""
     added: list[str] | None = None
-    """Slots it invents."""
+    """What it invents."""
     contradicted: list[str] | None = None
-    """Slots it changes."""
+    """What it changes: `upper.colour: green → red`."""
     novelty: float | None
     """1 - similarity of the two word sequences (0 a copy, 1 nothing in common)."""
     similarity: float | None = None

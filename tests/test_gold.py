@@ -42,19 +42,19 @@ def test_the_gold_set_is_whole() -> None:
 def test_slots(half: str) -> None:
     tallies = score_captions(load(f"captions_{half}"))
     for slot in KEY_SLOTS:
-        assert tallies[slot].precision >= 0.9, slot
-        assert tallies[slot].recall >= 0.85, slot
+        assert tallies[slot].precision >= 0.93, slot
+        assert tallies[slot].recall >= 0.9, slot
     rest = pooled(tallies, others(tallies))
-    assert rest.precision >= 0.8
-    assert rest.recall >= 0.7
+    assert rest.precision >= 0.88
+    assert rest.recall >= 0.84
 
 
 @pytest.mark.parametrize("half", ["dev", "heldout"])
 @pytest.mark.parametrize("policy", ["paraphrase", "concise"])
 def test_verdicts(half: str, policy: str) -> None:
     score = score_pairs(load(f"pairs_{half}"), policy)
-    assert score.precision >= 0.9
-    assert score.recall >= 0.4
+    assert score.precision >= 0.97
+    assert score.recall >= 0.5
 
 
 def table() -> str:
@@ -80,7 +80,10 @@ def test_the_readme_tells_the_figures() -> None:
 if __name__ == "__main__":
     text = README.read_text(encoding="utf-8")
     text = re.sub(
-        r"(<!-- gold -->\n).*?(\n<!-- /gold -->)", lambda match: match[1] + table() + match[2], text, flags=re.S
+        r"(<!-- gold -->\n).*?(\n?<!-- /gold -->)",
+        lambda match: match[1] + table() + "\n<!-- /gold -->",
+        text,
+        flags=re.S,
     )
     README.write_text(text, encoding="utf-8")
     sys.stdout.write(table() + "\n")

@@ -1,15 +1,19 @@
 """The comparison: what became of each attribute of the source, and what the rewrite says beside."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from ...schemas.attributes import Item, Person, Value
 from ...schemas.verdict import Finding
+from ..language.lexicon.load import lexicon
 from ..language.state import HELD
 from .items import compare_items
 from .layers import compare_layers
 from .relations import colour_relation, stem
 from .values import distinct, values
 
+_BODY = ("body", "side")
+_PRONOUNS = frozenset(("he", "she", "his", "her", "hers", "him", "himself", "herself"))
 _TIED_INTO = frozenset(("bun", "ponytail", "pigtails", "braid"))
 
 
@@ -36,6 +40,12 @@ def _telling_ages(person: Person) -> list[Value]:
     return [value for value in person.age if value.value != "adult"]
 
 
+def _main_gender(person: Person) -> Value | None:
+    """What a noun says goes before a pronoun: "the male pictured her is wearing …"."""
+    nouns = [value for value in person.gender if value.text.lower() not in _PRONOUNS]
+    return next(iter([*nouns, *person.gender]), None)
+
+
 def _telling_styles(source: Person, rewrite: Person) -> tuple[list[Value], list[Value]]:
     """Hair styles without "pulled up", "tied back" and the like where both texts tell what the hair is tied into."""
     mine, theirs = ([value.value for value in person.hair.style] for person in (source, rewrite))
@@ -49,7 +59,9 @@ def _telling_styles(source: Person, rewrite: Person) -> tuple[list[Value], list[
 
 def _gender(source: Person, rewrite: Person) -> list[Finding]:
     mine, theirs = ({value.value: value for value in person.gender} for person in (source, rewrite))
-    first = next(iter(source.gender), None)
+    first, other = _main_gender(source), _main_gender(rewrite)
+    if first is not None and other is not None and first.value != other.value:
+        return [Finding("gender", "contradicted", first, other)]
     findings = [
         Finding("gender", "contradicted" if first else "added", first, value)
         for name, value in theirs.items()
@@ -64,14 +76,27 @@ def _gender(source: Person, rewrite: Person) -> list[Finding]:
 
 def _others(source: Person, rewrite: Person) -> list[Finding]:
     """Words without a place in the person: each has to be known to the other text, wherever it stands there."""
-    mine, theirs = (_stems((*person.others, *person.actions)) for person in (source, rewrite))
     findings = []
     for value in source.others:
         # "Holding a rail" may be told as "at a rail", not the other way round.
-        kept = _stems([value]) - {HELD} <= theirs
+        kept = _told(_stems([value]) - {HELD}, rewrite)
         findings.append(Finding("other", "kept" if kept else "dropped", value))
-    findings += [Finding("other", "added", None, value) for value in rewrite.others if not _stems([value]) <= mine]
-    return findings
+    added = [value for value in rewrite.others if not _told(_stems([value]), source)]
+    return [*findings, *(Finding("other", "added", None, value) for value in added)]
+
+
+def _told(stems: set[str], person: Person) -> bool:
+    """Whether a text tells these words; where several are of the body ("right leg back"), all in one place."""
+    told = [_stems([value]) for value in (*person.others, *person.actions)]
+    if any(stems <= one for one in told):
+        return True
+    return len(stems & _body_stems()) < 2 and stems <= set().union(*told)
+
+
+@cache
+def _body_stems() -> frozenset[str]:
+    words = [meaning.value for kinds in lexicon().meanings.values() for kind, meaning in kinds.items() if kind in _BODY]
+    return frozenset(stem(word) for value in words for word in value.split())
 
 
 def _stems(values: Iterable[Value]) -> set[str]:

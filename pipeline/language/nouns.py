@@ -71,17 +71,25 @@ class Nouns(Modifiers):
         if one.can_be("body") and len(self._to_hair(self.waiting, before_noun=True)) < len(self.waiting):
             self.waiting, self.last, self.determiner = [], self.hair_read, ""  # "a bald head"
             return
-        self._otherwise(one, meaning.value if meaning else None)
-        if one.can_be("body"):
+        before = self.marks[self.at - 2] if self.at > 1 else None
+        side = before.can_be("side") if before is not None and not before.closed else None
+        if not one.can_be("body"):
+            head = self.last
+            name = head.name if isinstance(head, BodyHead) else head.name.value if isinstance(head, ItemDraft) else ""
+            if not self._body_next():  # "right" of "right leg" is told with it
+                self._otherwise(one, meaning.value if meaning else None, of=name)
+        else:
             waiting, self.waiting = self.waiting, []
             self._say_of(BodyHead(one.word), waiting)
-            before = self.marks[self.at - 2] if self.at > 1 else None
-            side = before.can_be("side") if before is not None else None
             name = one.meanings["body"].value
+            self._otherwise(one, f"{side.value} {name}" if side else name)
             head = BodyHead(
                 f"{side.value} {name}" if side else name, (before.start if side and before else one.start, one.end)
             )
             self.last, self.link, self.determiner = head, "", ""
+
+    def _body_next(self) -> bool:
+        return self.at < len(self.marks) and self.marks[self.at].can_be("body") is not None
 
     def other(self, here: int, one: Mark, *, modifies: bool) -> None:
         """A word the lexicon has no place for: describes what comes, or is a noun of its own."""

@@ -17,13 +17,27 @@ _TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 # What a server says of this one request: too long, a malformed field, refused by a filter. Any other 4xx (no credit, a
 # wrong key, a path that is not there) is about all of them.
 _REQUEST_STATUS = frozenset({400, 413, 422})
-_REWRITE_SCHEMA = {
-    "type": "object",
-    "properties": {"caption": {"type": "string"}},
-    "required": ["caption"],
-    "additionalProperties": False,
-}
 _LONGEST_WAIT_S = 60.0
+
+
+def _object_schema(field_name: str, field_schema: dict[str, Any]) -> dict[str, Any]:
+    """JSON schema of an object with this one field."""
+    return {
+        "type": "object",
+        "properties": {field_name: field_schema},
+        "required": [field_name],
+        "additionalProperties": False,
+    }
+
+
+_SCHEMAS = {
+    "json": {"name": "rewrite", "schema": _object_schema("caption", {"type": "string"}), "strict": True},
+    "yes_no": {
+        "name": "answer",
+        "schema": _object_schema("answer", {"type": "string", "enum": ["yes", "no"]}),
+        "strict": True,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -145,9 +159,8 @@ class Client:
         if self.endpoint.is_vllm:
             # Qwen3 thinks by default; a template that has no such switch ignores it.
             body["chat_template_kwargs"] = {"enable_thinking": False}
-        if request.output == "json":
-            schema = {"name": "rewrite", "schema": _REWRITE_SCHEMA, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if request.output in _SCHEMAS:
+            body["response_format"] = {"type": "json_schema", "json_schema": _SCHEMAS[request.output]}
         return body
 
 

@@ -62,7 +62,7 @@ async def prove(endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bo
         raise RunFailed(
             "the server does not hold answers to a JSON schema",
             where=endpoint.base_url,
-            mend='use a server with structured outputs, or a prompt with output = "text"',
+            mend='use a server with structured outputs, or prompts with output = "text" and no --judge',
         )
 
 

@@ -207,6 +207,7 @@ def score_pairs(
             kind = "WRONGLY ACCEPTED" if not truly else "wrongly refused"
             said = {key: row[key] for key in ("dropped", "added", "contradicted") if row.get(key)}
             misses.append(
-                f"{kind} ({policy})\n  S: {row['source']}\n  R: {row['rewrite']}\n  label {said}\n  verdict {verdict.reasons}"
+                f"{kind} ({policy})\n  S: {row['source']}\n  R: {row['rewrite']}\n"
+                f"  label {said}\n  verdict {verdict.reasons}"
             )
     return score

@@ -1,6 +1,7 @@
 """The real thing: SmolLM2 served by vLLM, started by the run itself. Slow: a server takes about a minute to start."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ TBPR_DATA = [sys.executable, "-c", "from tbpr_data.pipeline.cli import main; mai
 
 def command(source: Path, out: Path, *more: str) -> list[str]:
     run = ["augment", str(source), "--llm", "smollm2", "--recipe", "paraphrase", "--recipe", "concise"]
-    return [*TBPR_DATA, *run, "--samples", "2", "--set", "block_size=12", "--out", str(out), *more]
+    return [*TBPR_DATA, *run, "--judge", "--samples", "2", "--set", "block_size=12", "--out", str(out), *more]
 
 
 def vllm_processes() -> list[psutil.Process]:
@@ -47,6 +48,13 @@ def gone_within(seconds: float) -> bool:
 def answered(out: Path) -> list[str]:
     lines = [line for path in out.glob(".tbpr/journal/*") for line in path.read_text().splitlines()]
     return [json.loads(line)["key"] for line in lines if '"key"' in line]
+
+
+def opinions(out: Path) -> list[str]:
+    """The answers to yes/no questions, held to their schema by the server."""
+    lines = [line for path in out.glob(".tbpr/journal/*") for line in path.read_text().splitlines()]
+    texts = [json.loads(line).get("text", "") for line in lines]
+    return [text for text in texts if re.fullmatch(r'\{\s*"answer"\s*:\s*"(yes|no)"\s*\}', text)]
 
 
 @contextmanager
@@ -90,17 +98,19 @@ def test_killed_and_resumed_on_a_real_server(tmp_path: Path, monkeypatch: pytest
     assert not [*(tmp_path / "state").rglob("*.json")], "serve is still announced"
     after = answered(out)
     assert set(before) <= set(after)
-    assert len(after) == len(set(after)) == 24 * 2 * 2
+    # The answers, and a yes or no for each question about them.
+    assert len(after) == len(set(after)) == 24 * 2 * 2 + len(opinions(out))
 
     pairs, rejects = load_dataset(str(out), "pairs")["train"], load_dataset(str(out), "rejects")["train"]
     rewrites = [row for row in pairs if row["origin"] == "llm"]
     assert len(rewrites) + len(rejects) == 96
-    assert len(rewrites) >= 12, "SmolLM2 gives a usable rewrite now and then"
+    assert rewrites, "SmolLM2 gives a faithful rewrite now and then"
+    assert len([row for row in rejects if row["text"]]) >= 48, "and some words nearly always"
+    assert {row["style"] for row in [*rewrites, *rejects]} == {"paraphrase", "concise"}
     provenance = rewrites[0]["provenance"]
     assert (provenance["engine"], provenance["model"]) == ("vllm", "HuggingFaceTB/SmolLM2-135M-Instruct")
     assert provenance["engine_version"]
     assert provenance["completion_tokens"] > 0
-    assert {row["style"] for row in rewrites} == {"paraphrase", "concise"}
 
     # An undisturbed run over the same answers writes the same bytes, and needs no server for it.
     again = tmp_path / "again"
