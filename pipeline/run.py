@@ -6,9 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
@@ -20,12 +18,10 @@ from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
 from .card import write_card
-from .checks.doubts import doubts_sha256
-from .checks.similarity import similarity_version
-from .checks.surface import CHECKS_VERSION
-from .config import NOT_SHAPING, RunConfig, canonical_sha256
+from .config import NOT_SHAPING, RunConfig
 from .finish import BlockJob
 from .folder import OutputFolder, open_folder
+from .fresh import fresh_manifest
 from .journal import Journal
 from .llm.client import Client, Endpoint
 from .llm.endpoint import probe, prove
@@ -34,14 +30,10 @@ from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
 from .manifest import Manifest, read_manifest
-from .negatives.registry import NEGATIVES_VERSION, select_rules
 from .screen import Screen
 from .shards import write_text
 from .sources.read import read_source
 from .workers import start_workers
-
-# Raised when the same inputs would give other rows for a reason no other version here names.
-DATA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +65,7 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     served = endpoint.served_model if endpoint else existing.made_from["model"]["name"] if existing else None
     model = _model(config, served)
     plan = _plan(config, model)
-    manifest = _fresh_manifest(config, source, model, plan)
+    manifest = fresh_manifest(config, source, model, plan)
     if config.server.endpoint is None and not finished and find_running(model) is None:
         installed_engine(config.server.device)
     with _disk_errors(out), open_folder(out, manifest) as folder:
@@ -132,53 +124,6 @@ def _plan(config: RunConfig, model: ModelChoice) -> RequestPlan:
         samplings=tuple(config.llm.sampling.over(prompt.sampling.over(model.sampling)) for prompt in prompts),
         samples=config.samples,
         seed=config.seed,
-    )
-
-
-def _fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: RequestPlan) -> Manifest:
-    if config.judge.enabled and not config.checks.faithful:
-        raise UserError("there is nothing to judge", where="--judge", mend="leave checks.faithful on")
-    versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
-    rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
-    if config.negatives.enabled:
-        from .language.english import installed_model, model_version
-
-        select_rules(config.negatives.rules)
-        versions["spacy"] = package_version("spacy")
-        versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
-        rules["negatives"] = NEGATIVES_VERSION
-    if config.checks.similarity:
-        versions["similarity"] = similarity_version()
-    made_from: dict[str, Any] = {
-        "source_sha256": source.sha256,
-        "config": config.shaping(),
-        "model": {"name": model.name, "revision": model.revision},
-        "recipe": [prompt.id for prompt in plan.prompts],
-        "prompts": {prompt.id: prompt.sha256() for prompt in plan.prompts},
-        "sampling": {
-            prompt.id: sampling.set_fields() for prompt, sampling in zip(plan.prompts, plan.samplings, strict=True)
-        },
-        "rules": rules,
-        "spacy_model": versions.get("spacy_model"),
-        "similarity": versions.get("similarity"),
-        "judge": doubts_sha256() if config.judge.enabled else None,
-    }
-    fingerprint = canonical_sha256(made_from)
-    return Manifest(
-        run_id=fingerprint[:16],
-        fingerprint=fingerprint,
-        made_from=made_from,
-        source={
-            "format": source.format,
-            "datasets": sorted({image.dataset for image in source.images}),
-            "images": len(source.images),
-            "captions": sum(len(image.captions) for image in source.images),
-            "identities": len({(image.dataset, image.pid) for image in source.images}),
-            "repairs": source.repairs.counts,
-            "warnings": source.warnings.counts,
-        },
-        versions=versions,
-        blocks_total=sum(1 for _ in cut_blocks(source, config.block_size)),
     )
 
 

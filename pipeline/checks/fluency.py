@@ -15,7 +15,7 @@ _JOINED = re.compile(
 )
 _CHATTER = re.compile(
     r"\b(?:rewritten|rephrased|paraphrased?|original (?:text|sentence|caption|description|scene)|"
-    r"spoken style|natural style|as i said|this is a description|in other words|sentence|caption|narrator|you|your|my|we)\b",
+    r"spoken style|natural style|as i said|this is a description|in other words|sentence|caption|narrator|you|your)\b",
     re.IGNORECASE,
 )
 _HAIR_ACTS = re.compile(

@@ -1,0 +1,75 @@
+"""What a run is made from: every input, setting and version that decides a byte, hashed into the fingerprint."""
+
+from importlib.metadata import version as package_version
+from typing import Any
+
+from ..schemas.errors import UserError
+from ..schemas.source import Source
+from .blocks import cut_blocks
+from .checks.doubts import doubts_sha256
+from .checks.similarity import similarity_version
+from .checks.surface import CHECKS_VERSION
+from .config import RunConfig, canonical_sha256
+from .llm.models import ModelChoice
+from .llm.requests import RequestPlan
+from .manifest import Manifest
+from .negatives.registry import NEGATIVES_VERSION, select_rules
+
+# Raised when the same inputs would give other rows for a reason no other version here names.
+DATA_VERSION = 2
+_WORD_PACKAGES = ("symspellpy", "snowballstemmer")
+
+
+def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: RequestPlan) -> Manifest:
+    """The manifest of a run that has made nothing yet.
+
+    Raises UserError for settings that do not go together, or ask for what is not installed.
+    """
+    if config.judge.enabled and not config.checks.faithful:
+        raise UserError("there is nothing to judge", where="--judge", mend="leave checks.faithful on")
+    versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
+    rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
+    if config.negatives.enabled:
+        from .language.english import installed_model, model_version
+
+        select_rules(config.negatives.rules)
+        versions["spacy"] = package_version("spacy")
+        versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
+        rules["negatives"] = NEGATIVES_VERSION
+    if config.checks.similarity:
+        versions["similarity"] = similarity_version()
+    if config.checks.faithful:
+        # Their word list and their stems decide what the parser respells and what the comparison finds again.
+        versions |= {name: package_version(name) for name in _WORD_PACKAGES}
+    made_from: dict[str, Any] = {
+        "source_sha256": source.sha256,
+        "config": config.shaping(),
+        "model": {"name": model.name, "revision": model.revision},
+        "recipe": [prompt.id for prompt in plan.prompts],
+        "prompts": {prompt.id: prompt.sha256() for prompt in plan.prompts},
+        "sampling": {
+            prompt.id: sampling.set_fields() for prompt, sampling in zip(plan.prompts, plan.samplings, strict=True)
+        },
+        "rules": rules,
+        "words": {name: versions.get(name) for name in _WORD_PACKAGES},
+        "spacy_model": versions.get("spacy_model"),
+        "similarity": versions.get("similarity"),
+        "judge": doubts_sha256() if config.judge.enabled else None,
+    }
+    fingerprint = canonical_sha256(made_from)
+    return Manifest(
+        run_id=fingerprint[:16],
+        fingerprint=fingerprint,
+        made_from=made_from,
+        source={
+            "format": source.format,
+            "datasets": sorted({image.dataset for image in source.images}),
+            "images": len(source.images),
+            "captions": sum(len(image.captions) for image in source.images),
+            "identities": len({(image.dataset, image.pid) for image in source.images}),
+            "repairs": source.repairs.counts,
+            "warnings": source.warnings.counts,
+        },
+        versions=versions,
+        blocks_total=sum(1 for _ in cut_blocks(source, config.block_size)),
+    )
