@@ -7,6 +7,7 @@ from ...schemas.errors import RowError
 from ...schemas.prompt import Policy
 from ...schemas.verdict import STATUSES, Finding, Verdict
 from ..language.parse import parse
+from .surface import LONGEST_CHARACTERS
 from .verdict import judge_pair
 
 _NAMES = ("id", "key")
@@ -25,12 +26,13 @@ _KINDS = {
 
 def person_of(line: Any) -> dict[str, Any]:
     """A caption (a text, or an object with `text` or `caption`) → the person it describes."""
-    if isinstance(line, dict):
-        text = _text(line, "caption" if "text" not in line and "caption" in line else "text")
-        return {**_named(line), "text": text, "person": to_json(parse(text))}
-    if not isinstance(line, str):
+    if not isinstance(line, (dict, str)):
         raise RowError(f"{_kind(line)}, not a text nor an object with a field text")
-    return {"text": line, "person": to_json(parse(line))}
+    fields = line if isinstance(line, dict) else {"text": line}
+    text = _text(fields, "caption" if "text" not in fields and "caption" in fields else "text")
+    if len(text) > LONGEST_CHARACTERS:
+        raise RowError(f"a text of {len(text):,} characters, more than {LONGEST_CHARACTERS:,}")
+    return {**_named(fields), "text": text, "person": to_json(parse(text))}
 
 
 def verdict_of(line: Any, *, policy: Policy, min_novelty: float) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from .values import distinct, values
 
 _BODY = ("body", "side")
 _PRONOUNS = frozenset(("he", "she", "his", "her", "hers", "him", "himself", "herself"))
+_GROWN_UP = frozenset(("man", "woman", "lady", "gentleman", "guy", "men", "women"))
+_YOUNG = frozenset(("boy", "girl"))
 _TIED_INTO = frozenset(("bun", "ponytail", "pigtails", "braid"))
 
 
@@ -46,6 +48,12 @@ def _main_gender(person: Person) -> Value | None:
     return next(iter([*nouns, *person.gender]), None)
 
 
+def _grown(gender: Value) -> bool | None:
+    """Whether a noun is of a grown person, a boy or a girl; none for pronouns and "male"."""
+    noun = gender.text.lower()
+    return True if noun in _GROWN_UP else False if noun in _YOUNG else None
+
+
 def _telling_styles(source: Person, rewrite: Person) -> tuple[list[Value], list[Value]]:
     """Hair styles without "pulled up", "tied back" and the like where both texts tell what the hair is tied into."""
     mine, theirs = ([value.value for value in person.hair.style] for person in (source, rewrite))
@@ -60,8 +68,11 @@ def _telling_styles(source: Person, rewrite: Person) -> tuple[list[Value], list[
 def _gender(source: Person, rewrite: Person) -> list[Finding]:
     mine, theirs = ({value.value: value for value in person.gender} for person in (source, rewrite))
     first, other = _main_gender(source), _main_gender(rewrite)
-    if first is not None and other is not None and first.value != other.value:
-        return [Finding("gender", "contradicted", first, other)]
+    if first is not None and other is not None:
+        if first.value != other.value:
+            return [Finding("gender", "contradicted", first, other)]
+        if {_grown(first), _grown(other)} == {True, False}:
+            return [Finding("age", "contradicted", first, other)]
     findings = [
         Finding("gender", "contradicted" if first else "added", first, value)
         for name, value in theirs.items()

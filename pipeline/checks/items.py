@@ -70,21 +70,27 @@ def _item(a: Item, b: Item) -> list[Finding]:
         return [Finding(slot, "contradicted", a.name, b.name)]
     how = name_relation(a, b)
     findings = [Finding(slot, STATUS.get(how, "contradicted"), a.name, b.name)]
-    if (a.relation == "worn" and b.relation == "carried") or (a.relation == "carried" and b.relation == "worn"):
-        if slot in _GARMENTS or slot == "carried":
-            findings.append(Finding(f"{slot}.relation", "contradicted", a.name, b.name))
-    elif slot == "carried" and b.relation == "worn" and a.relation is None:
+    if _worn_and_carried(a, b):
         findings.append(Finding(f"{slot}.relation", "contradicted", a.name, b.name))
-    a, b = told_as_details(a), told_as_details(b)
+    a, b = told_as_details(a, b), told_as_details(b, a)
     findings += _colours(a, b)
     for field in DETAILS:
         mine, theirs = _implied(a, field), _implied(b, field)
         source = [value for value in distinct(getattr(a, field)) if value.value not in theirs]
         rewrite = [value for value in distinct(getattr(b, field)) if value.value not in mine]
         findings += values(f"{slot}.{field}", source, rewrite)
-    findings += values(f"{slot}.where", _telling_places(a), _telling_places(b), place_relation)
+    findings += values(f"{slot}.where", _telling_places(a, b), _telling_places(b, a), place_relation)
     findings += _count(a, b)
     return findings
+
+
+def _worn_and_carried(a: Item, b: Item) -> bool:
+    """Whether one text has it worn and the other carried. A bag is both; a phone that no verb speaks of is held."""
+    if a.slot == "bag":
+        return False
+    if a.slot == "carried" and a.relation is None:
+        return b.relation == "worn"
+    return {a.relation, b.relation} == {"worn", "carried"}
 
 
 def _implied(item: Item, field: str) -> set[str]:
@@ -119,10 +125,17 @@ def _colours(a: Item, b: Item) -> list[Finding]:
     return findings
 
 
-def _telling_places(item: Item) -> list[Value]:
-    """Places without those that say nothing new (a hat on the head, a phone in the hand), and without layers."""
+def _telling_places(item: Item, other: Item) -> list[Value]:
+    """Places without those that say nothing new (a hat on the head, a phone in the hand), and without layers.
+
+    In the hand says something of what the other text has elsewhere, or wears.
+    """
     entry = lexicon().items.get(item.name.value)
-    usual = {*(entry.at if entry else ()), *(("hand",) if item.slot in ("bag", "carried") else ())}
+    elsewhere = any(value.value.split()[-1] != "hand" for value in other.where)
+    handheld = item.slot in ("bag", "carried") and not elsewhere and other.relation != "worn"
+    usual = {*(entry.at if entry else ()), *(("hand",) if handheld else ())}
+    if elsewhere and not handheld:
+        usual -= {"hand"}
     return [value for value in item.where if value.value not in usual and value.value.split()[0] not in LAYERS]
 
 

@@ -31,7 +31,10 @@ def _worn_over(person: Person) -> dict[tuple[str, str], Value]:
         for value in item.where:
             how, _, other = value.value.partition(" ")
             if other and how in LAYERS:
-                found[(item.name.value, other) if how == "over" else (other, item.name.value)] = value
+                # "A white shirt over a black shirt": where names are alike, both are told with their colour.
+                alike = other not in lexicon().items and bool(item.colours)
+                name = f"{item.colours[0].value} {item.name.value}" if alike else item.name.value
+                found[(name, other) if how == "over" else (other, name)] = value
     return found
 
 

@@ -29,10 +29,16 @@ _ANY_PATTERN = frozenset(("design", "designed", "pattern", "patterned", "print",
 _PATTERN_OF = {"stripe": "striped", "dot": "polka dot", "check": "checkered", "flower": "floral"}
 
 
-def told_as_details(item: Item) -> Item:
-    """The item with its colourless parts told as describing words where there are such words."""
+def told_as_details(item: Item, other: Item) -> Item:
+    """The item with its colourless parts told as describing words, where there are such words, and where the other
+    text does not tell of the same part."""
     item = _one_pattern(item)
-    moved = [part for part in item.parts if not part.colours and part.name.value in _AS_DETAIL]
+    known = {part.name.value for part in other.parts}
+    moved = [
+        part
+        for part in item.parts
+        if not part.colours and part.name.value in _AS_DETAIL and part.name.value not in known
+    ]
     if not moved:
         return item
     told = {"style": item.style, "pattern": item.pattern}

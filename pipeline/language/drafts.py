@@ -39,6 +39,11 @@ class ItemDraft:
         """Whether `name` may be another word for this item: the same, more general or more special."""
         return related(self.name.value, name)
 
+    def called_beside(self, other: "ItemDraft") -> str:
+        """Its name, with its colour where the other item's name would not tell them apart."""
+        alike = self.is_or_becomes(other.name.value) and bool(self.colours)
+        return f"{self.colours[0].value} {self.name.value}" if alike else self.name.value
+
     def build(self) -> Item:
         """The finished item."""
         details = {name: tuple(self.details.get(name, ())) for name in DETAILS}

@@ -7,10 +7,27 @@ from .state import State, Waiting
 
 # Words for a part that are describing words in the lexicon: "with short sleeves", "with a roll neck".
 _PART_LIKE = frozenset(
-    ("sleeve", "sleeves", "neck", "neckline", "collar", "toe", "toes", "heel", "heels", "leg", "legs")
+    (
+        "sleeve",
+        "sleeves",
+        "neck",
+        "neckline",
+        "collar",
+        "toe",
+        "toes",
+        "heel",
+        "heels",
+        "leg",
+        "legs",
+        "pattern",
+        "print",
+        "design",
+    )
 )
 # Where a noun goes that only says what kind of thing an item is.
 _FIELD = {"marking": "pattern", "graphic": "graphic", "part": "style", "item": "style"}
+# "A black man", "he is white": no colour of clothes. Of a blue man nobody speaks.
+_SKIN = frozenset(("black", "white", "brown"))
 _HAIR_COLOURS = frozenset(("blonde", "brunette", "auburn", "ginger"))
 
 
@@ -20,11 +37,18 @@ class Modifiers(State):
     def stop(self) -> None:
         """The end of a sentence."""
         self.flush()
-        self.others.extend(self.places)
+        self.end_negation()
+        self.others.extend((*self.places, *self.lengths))
         self.others.extend(part.name for part in self.parts_ahead)
         previous = self.last
         self._begin_clause()
         self.previous = previous
+
+    def end_negation(self) -> None:
+        """ "No bangs", "cannot be seen": what is denied is no item."""
+        self.negated, negation, self.negation = False, self.negation, None
+        if negation is not None:
+            self._otherwise(negation, "not")
 
     def wait(self, here: int, one: Mark) -> None:
         """A describing word whose noun is not known yet."""
@@ -42,7 +66,7 @@ class Modifiers(State):
         brown, …". `describes_on`: more describing words come, perhaps of the same noun to come.
         """
         last = self.last
-        if self.waiting and self.waiting_link == "in" and self._another_coloured():
+        if self.waiting and self.waiting_link in ("in", "wear") and self._another_coloured():
             self.flush()  # "in ‹white›, blue jeans and …"
             return
         if not self.waiting or not isinstance(last, (ItemDraft, HairDraft)):
@@ -59,6 +83,11 @@ class Modifiers(State):
             bool(between) and self.comma == self.at and following is not None and following.can_be("colour", "shade")
         )
         of_stuff = self.waiting_link == "in" and _is_material(marks[-1])
+        if behind and self.last_part is not None and self.part_speaks:
+            waiting, self.waiting = self.waiting, []
+            self._say_of(self.last_part, waiting)
+            self.link, self.part_speaks = "", False
+            return
         if behind or part_like or state or of_stuff or (bare and (not describes_on or framed)):
             waiting, self.waiting = self.waiting, []
             self._say_of(self.last_part if state and self.last_part is not None else last, waiting)
@@ -88,6 +117,9 @@ class Modifiers(State):
             self.items.append(ItemDraft("dress", name, colours=colours, relation="worn"))
             waiting = rest
         adjacent = bool(waiting) and waiting[0][0] == self.last_at + 1
+        if self.last_part is not None and self.part_speaks and waiting:
+            self._say_of(self.last_part, waiting)  # "whose sleeves are white"
+            return
         if self.last_part is not None and adjacent and all(_is_state(one) for _, one in waiting):
             self._say_of(self.last_part, waiting)  # "with the top buttons undone"
             return
@@ -116,6 +148,7 @@ class Modifiers(State):
                 else:
                     head.details.append(value_of(one, one.word))
             return
+        alone = isinstance(head, PersonHead) and (self.waiting_link == "be" or waiting[-1][0] == self.at - 2)
         for _, one in waiting:
             meaning = one.can_be("age", "build", "ethnicity") if isinstance(head, PersonHead) or head is None else None
             if meaning is not None:
@@ -123,8 +156,10 @@ class Modifiers(State):
             elif isinstance(head, PersonHead) and (colour := one.can_be("colour")) is not None:
                 if colour.value in _HAIR_COLOURS:
                     self.hair_read.colours.append(Colour(colour.value, one.text, (one.start, one.end), colour.group))
-                else:
+                elif colour.value in _SKIN and alone:
                     self.traits["ethnicity"].append(value_of(one, colour.value))
+                else:
+                    self._otherwise(one)
             else:
                 self._otherwise(one, of=head.name if isinstance(head, BodyHead) else "")
 

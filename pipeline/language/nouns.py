@@ -7,8 +7,16 @@ from .marks import Mark
 from .modifiers import Modifiers
 from .state import GARMENTS, HELD, WORN
 
-_GENERIC = frozenset(("shoes", "boots", "pants", "shirt", "top", "skirt", "jacket", "vest", "shorts", "coat", "hat"))
+_GENERIC = frozenset(
+    ("shoes", "boots", "pants", "shirt", "top", "skirt", "jacket", "vest", "shorts", "coat", "hat", "socks", "bottoms")
+)
 _NAMELESS = frozenset(("something", "object", "item", "thing"))
+# Before scenery: "outside a shop" is not "in a shop". The others (in, on, at, along …) stand for one another.
+_TELLING_PREPOSITIONS = frozenset(
+    ("outside", "near", "behind", "beside", "in front of", "under", "over", "above", "below", "toward", "up", "down")
+)
+_ASIDE = "somebody"
+_CARRIED_PEOPLE = frozenset(("child", "kid", "toddler", "baby", "boy", "girl"))
 _PRONOUNS = frozenset(("he", "she", "they", "him", "them", "himself", "herself", "themselves"))
 
 
@@ -34,16 +42,36 @@ class Nouns(Modifiers):
             return
         waiting, self.waiting = self._to_hair(self.waiting, before_noun=True), []
         head = PersonHead()
+        somebody_else = self._somebody_else(one)
+        if self.number is not None and self.number.meanings["number"].value != "one":
+            self._otherwise(self.number)  # "two men"
+        if somebody_else:
+            self.aside, self.number = True, None
+            self._otherwise(one, of=_ASIDE)
+            return self._say_of(BodyHead(_ASIDE), waiting)
+        if self.link == "carry" and one.word in _CARRIED_PEOPLE:
+            draft = ItemDraft("carried", value_of(one, "child"), relation="carried")
+            self.items.append(draft)
+            self._say_of(draft, waiting)
+            self.last, self.last_at, self.link, self.determiner = draft, self.at - 1, "", ""
+            return None
         self._say_of(head, waiting)
         self.gender(one)
         if (age := one.can_be("age")) is not None:
             self.traits["age"].append(value_of(one, age.value))
         self.last, self.link, self.determiner, self.number = head, "", "", None
+        return None
+
+    def _somebody_else(self, one: Mark) -> bool:
+        """ "… walks with ‹a woman› in a white shirt": what is said from here to the end of the sentence is hers."""
+        known = bool(self.genders or self.items) and one.word not in _PRONOUNS
+        new = self.determiner == "a" or self.number is not None
+        return known and new and (self.link in ("with", "beside", "near", "behind") or isinstance(self.last, BodyHead))
 
     def gender(self, one: Mark) -> None:
         """Note the gender that a noun or pronoun tells."""
         meaning = one.can_be("gender")
-        if meaning is None or meaning.value == "unknown":
+        if meaning is None or meaning.value == "unknown" or self.aside:
             return
         if all(known.value != meaning.value for known in self.genders):
             self.genders.append(value_of(one, meaning.value))
@@ -102,7 +130,8 @@ class Nouns(Modifiers):
             self.waiting, self.determiner = [], ""
             return
         meaning = one.can_be("synonym")
-        self._otherwise(one, meaning.value if meaning else None, of=HELD if self.link == "carry" else "")
+        how = HELD if self.link == "carry" else self.link if self.link in _TELLING_PREPOSITIONS else ""
+        self._otherwise(one, meaning.value if meaning else None, of=how)
         if self.waiting or self.determiner or self.number is not None:
             waiting, self.waiting = self.waiting, []
             self._say_of(BodyHead(one.word), waiting)
@@ -111,12 +140,16 @@ class Nouns(Modifiers):
     def item(self, one: Mark, meaning: Meaning) -> None:
         """A garment, accessory, bag or thing carried."""
         entry = lexicon().items[meaning.value]
+        if self.aside:
+            self._otherwise(one, meaning.value, of=_ASIDE)
+            waiting, self.waiting = self.waiting, []
+            return self._say_of(BodyHead(f"{_ASIDE} {meaning.value}"), waiting)
         if entry.slot == "carried" and self._is_printed():
             return self.other(self.at - 1, one, modifies=False)  # "a shirt with a cat on it"
         if meaning.value in _NAMELESS and self.relation != "carried":
             return self.other(self.at - 1, one, modifies=False)  # "pointing at something"
         waiting, self.waiting = self._to_hair(self._not_predicate(), before_noun=True), []
-        shared = self._shared_colours(meaning.value) if not waiting else []
+        shared = self._shared_colours(one.word) if not waiting else []
         draft = self._same_item(meaning.value, one)
         if draft is None:
             draft = ItemDraft(entry.slot, value_of(one, meaning.value))
@@ -127,15 +160,19 @@ class Nouns(Modifiers):
         draft.colours.extend(shared)
         self._say_of(draft, waiting)
         draft.absent = draft.absent or self.negated
+        self.negation = None
         if self.number is not None and self.number.meanings["number"].value.isdigit():
             draft.count = int(self.number.meanings["number"].value)
         self.last_named = self.determiner in ("the", "whose")
         draft.plural = meaning.plural
+        if self.lengths:
+            draft.details.setdefault("length", []).extend(self.lengths)
+            self.lengths = []
         draft.where.extend(self.places)
         draft.parts.extend(self.parts_ahead)
         if self.layer is not None and self.layer[1] is not draft:
             preposition, outer = self.layer
-            outer.where.append(Value(f"{preposition} {draft.name.value}", one.text, (one.start, one.end)))
+            outer.where.append(Value(f"{preposition} {draft.called_beside(outer)}", one.text, (one.start, one.end)))
         self.places, self.parts_ahead, self.layer, self.number = [], [], None, None
         self.last, self.last_at, self.last_part, self.link, self.determiner = draft, self.at - 1, None, "", ""
         self.items_since_verb += 1
@@ -182,12 +219,12 @@ class Nouns(Modifiers):
         else:
             self.link, self.last_at, self.last_part = "with", self.at - 1, draft
 
-    def _shared_colours(self, name: str) -> list[Colour]:
+    def _shared_colours(self, word: str) -> list[Colour]:
         """ "A black shirt and pants": both are black; of "a white shirt and sandals" nobody thinks so."""
         directly = self.conjunction == self.at - 1 and self.comma < self.conjunction - 1
         if directly and isinstance(self.last, ItemDraft) and not self.determiner and self.number is None:
             plain = not (self.last.parts or self.last.where or self.negated or self.last.slot not in GARMENTS)
-            return list(self.last.colours) if plain and name in _GENERIC else []
+            return list(self.last.colours) if plain and word in _GENERIC else []
         return []
 
     def _same_item(self, name: str, one: Mark) -> ItemDraft | None:

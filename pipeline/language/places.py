@@ -20,12 +20,13 @@ class Places(Nouns):
         self.flush()
         if sort in ("be", "have") and self.at > 1 and self.marks[self.at - 2].closed == "and":
             self.last = PersonHead()  # "has long hair ‹and is› thin"
+        self.part_speaks = sort == "be" and self.last_part is not None and self.last_at == self.at - 2
         many = isinstance(self.last, ItemDraft) and self.last.plural and not self.last_named
         if many and sort == "be" and word in ("is", "was"):
             # "A man in grey slacks ‹is› rolled up": one of whom "is" is said, so not the slacks.
             self.last = PersonHead()
         if not self._negation_just_before():
-            self.negated = False
+            self.end_negation()
         self.link = sort
         if sort == "be" and self.place_at == self.at - 2 and self.place_opens:
             self._turn_round()
@@ -40,6 +41,8 @@ class Places(Nouns):
 
     def place(self, first: int, last: int, preposition: str, side: str, body: str) -> None:
         """ "On his left shoulder": where the last item is, how long it is, or where the next one will be."""
+        if self._length_ahead(first, last, preposition, body):
+            return
         self.flush()
         self.place_at = last
         self.place_opens = first == 0 or self.marks[first - 1].closed in ("stop", "and", "comma")
@@ -69,10 +72,32 @@ class Places(Nouns):
                 head.relation, head.slot = "carried", "carried"
             return
         value = Value(f"{side} {body}".strip(), text, (start, end))
-        if head is None and (not self.items_since_verb or self._opens_clause(first, last)):
+        free = not self.items_since_verb and self.link != "act"  # "hands together in front of her" is a pose
+        if head is None and (free or self._opens_clause(first, last)):
             self.places.append(value)
         else:
             self.others.append(value)
+
+    def _length_ahead(self, first: int, last: int, preposition: str, body: str) -> bool:
+        """ "Black over-the-knee ‹boots›", "an above the knee black ‹skirt›": how long what comes is."""
+        start, end = self.marks[first].start, self.marks[last].end
+        hyphened = "-" in self.text[start : end + 1]
+        before = bool(self.waiting) or self.determiner == "a"
+        if body not in lexicon().length_at["garment"] or not (hyphened or before) or not self._garment_next(last + 1):
+            return False
+        how = preposition if preposition in ("above", "below", "past", "over") else ""
+        value = f"{how} {body}" if how else f"{body} length"
+        self.lengths.append(Value(value, self.text[start:end], (start, end)))
+        return True
+
+    def _garment_next(self, here: int) -> bool:
+        for one in self.marks[here : here + 4]:
+            if one.closed or not one.meanings:
+                return False
+            item = one.can_be("item")
+            if item is not None:
+                return item.group in GARMENTS
+        return False
 
     def _opens_clause(self, first: int, last: int) -> bool:
         """ "… and on her left shoulder hangs ‹a purse›", "and in his hand he has ‹a phone›"."""

@@ -39,13 +39,16 @@ class State:
         self.waiting_link = ""
         self.last: Head | None = None
         self.last_at = self.place_at = -1
-        self.last_named = self.place_opens = False
+        self.last_named = self.place_opens = self.part_speaks = self.aside = False
+        self.lengths: list[Value] = []
         self.last_part: PartDraft | None = None
         self.link = ""
         self.relation: Relation | None = None
         self.determiner = ""
         self.number: Mark | None = None
         self.negated = False
+        # A negation that no item has taken: said of something else.
+        self.negation: Mark | None = None
         self.places: list[Value] = []
         self.layer: tuple[str, ItemDraft] | None = None
         self.parts_ahead: list[PartDraft] = []
