@@ -25,6 +25,7 @@ _AS_DETAIL = {
     "check": ("pattern", "checkered"),
     "flower": ("pattern", "floral"),
 }
+_LIE = frozenset(("horizontal", "vertical", "diagonal"))
 _ANY_PATTERN = frozenset(("design", "designed", "pattern", "patterned", "print", "printed"))
 _PATTERN_OF = {"stripe": "striped", "dot": "polka dot", "check": "checkered", "flower": "floral"}
 
@@ -45,7 +46,8 @@ def told_as_details(item: Item, other: Item) -> Item:
     for part in moved:
         field, word = _AS_DETAIL[part.name.value]
         told[field] += (Value(word, part.name.text, part.name.span),)
-        told["style"] += part.details
+        for value in part.details:
+            told["pattern" if value.value in _LIE else "style"] += (value,)
     left = tuple(part for part in item.parts if part not in moved)
     return replace(item, parts=left, style=told["style"], pattern=told["pattern"])
 

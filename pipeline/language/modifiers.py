@@ -56,7 +56,7 @@ class Modifiers(State):
             self._say_of(self.last, [(here, one)])  # "a polo tucked into his shorts"
             return
         if not self.waiting:
-            self.waiting_link = "" if self.determiner == "a" else self.link
+            self.waiting_link = "" if self.determiner else self.link
         self.waiting.append((here, one))
 
     def settle(self, describes_on: bool) -> None:
@@ -104,7 +104,7 @@ class Modifiers(State):
         waiting, self.waiting = self.waiting, []
         self.determiner, number, self.number = "", self.number, None
         if number is not None:
-            self._otherwise(number)
+            self._otherwise(number, number.meanings["number"].value)
         if not waiting:
             return
         waiting = self._to_hair(waiting)

@@ -44,7 +44,7 @@ class Nouns(Modifiers):
         head = PersonHead()
         somebody_else = self._somebody_else(one)
         if self.number is not None and self.number.meanings["number"].value != "one":
-            self._otherwise(self.number)  # "two men"
+            self._otherwise(self.number, self.number.meanings["number"].value)  # "two men"
         if somebody_else:
             self.aside, self.number = True, None
             self._otherwise(one, of=_ASIDE)
@@ -146,7 +146,7 @@ class Nouns(Modifiers):
             return self._say_of(BodyHead(f"{_ASIDE} {meaning.value}"), waiting)
         if entry.slot == "carried" and self._is_printed():
             return self.other(self.at - 1, one, modifies=False)  # "a shirt with a cat on it"
-        if meaning.value in _NAMELESS and self.relation != "carried":
+        if meaning.value in _NAMELESS and self.relation != "carried" and not self._in_hand():
             return self.other(self.at - 1, one, modifies=False)  # "pointing at something"
         waiting, self.waiting = self._to_hair(self._not_predicate(), before_noun=True), []
         shared = self._shared_colours(one.word) if not waiting else []
@@ -242,6 +242,9 @@ class Nouns(Modifiers):
                 if draft.is_or_becomes(name) and not draft.absent:
                     return draft
         return None
+
+    def _in_hand(self) -> bool:
+        return any(one.word in ("hand", "hands", "arm", "arms") for one in self.marks[self.at : self.at + 4])
 
     def _is_printed(self) -> bool:
         """ "A shirt with a skull ‹on it›", "with a bear ‹on the front›": a picture."""

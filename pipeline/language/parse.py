@@ -21,7 +21,7 @@ _BLACK: dict[Kind, Meaning] = {"colour": Meaning("colour", "black", "black")}
 # What clothes and hair do as well as people.
 _OF_THINGS = frozenset(("reach", "rest", "lie", "stretch", "stop", "extend", "fall", "touch"))
 # Ways of carrying that are seen as something the body does.
-_SEEN_VERBS = frozenset(("push", "pull", "swing", "lift"))
+_SEEN_VERBS = frozenset(("push", "pull", "swing", "raise"))
 
 
 def parse(text: str) -> Person:

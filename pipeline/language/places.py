@@ -17,6 +17,9 @@ class Places(Nouns):
 
     def verb(self, sort: str, word: str) -> None:
         """ "Wears", "carries", "has", "is"."""
+        if self.aside and self.comma == self.at - 1:
+            self.flush()
+            self.aside = False  # "who is with an adult in white, ‹wears› …"
         self.flush()
         if sort in ("be", "have") and self.at > 1 and self.marks[self.at - 2].closed == "and":
             self.last = PersonHead()  # "has long hair ‹and is› thin"
