@@ -53,8 +53,9 @@ lock: setup  ## resolve pyproject.toml anew into requirements/locked.txt
 		--python-version 3.11 --override requirements/overrides.txt --generate-hashes --no-annotate --no-header --quiet \
 		--upgrade --output-file requirements/locked.txt
 
-bench: setup  ## the figures of the README's performance table
+bench: setup  ## the figures of the README's performance tables
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.check
 
 wheel: setup  ## build the wheel into dist/
 	$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .

@@ -1,4 +1,4 @@
-"""Pairs a second of `tbpr-data check`, beside spaCy's `nlp.pipe` on the same texts, as a ratio in one run; and its memory.
+"""Pairs a second of `tbpr-data check`, beside spaCy's `nlp.pipe` on the same texts as a ratio in one run; its memory.
 
     python -m benchmarks.check [--pairs 8000] [--memory 100000]
 
@@ -39,30 +39,40 @@ print(len(pairs) / (time.perf_counter() - began))
 
 def main() -> None:
     """Run both in turns and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", type=int, default=100_000)
+    parser.add_argument("--memory", type=int, default=100_000, help="pairs of the memory run; 0 leaves it out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "pairs.jsonl"
         write_pairs(source, arguments.pairs)
-        ours, theirs = [], []
-        for _ in range(arguments.rounds):
-            command = [sys.executable, "-c", PEER, str(source), str(os.cpu_count())]
-            theirs.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            began = time.perf_counter()
-            subprocess.run([*CHECK, str(source)], check=True, stdout=subprocess.DEVNULL)
-            ours.append(arguments.pairs / (time.perf_counter() - began))
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        rates = [(peer_rate(source), check_rate(source, arguments.pairs)) for _ in range(arguments.rounds)]
+        theirs, ours = (statistics.median(column) for column in zip(*rates, strict=True))
+        ratio = statistics.median(mine / peer for peer, mine in rates)
         print(f"| | pairs/s, median of {arguments.rounds} | ratio |\n|---|---:|---:|")
-        print(f"| `nlp.pipe`, {os.cpu_count()} processes, loading not counted | {statistics.median(theirs):,.0f} | 1 |")
-        print(f"| `check`, whole process | {statistics.median(ours):,.0f} | {ratio:.2f} |")
-        write_pairs(source, arguments.memory)
-        quarter, last = memory_curve(source)
-        print(
-            f"\nmemory over {arguments.memory:,} pairs, all processes: {quarter} MB after a quarter, {last} MB at the end"
-        )
+        print(f"| `nlp.pipe`, {os.cpu_count()} processes, loading not counted | {theirs:,.0f} | 1 |")
+        print(f"| `check`, whole process | {ours:,.0f} | {ratio:.2f} |", flush=True)
+        if arguments.memory:
+            write_pairs(source, arguments.memory)
+            began = time.perf_counter()
+            quarter, last = memory_curve(source)
+            rate = arguments.memory / (time.perf_counter() - began)
+            print(f"\n`check` of {arguments.memory:,} pairs, {rate:,.0f} a second: all its processes together", end=" ")
+            print(f"{quarter} MB after a quarter of the answers, {last} MB at the end")
+
+
+def peer_rate(source: Path) -> float:
+    """Pairs a second of `nlp.pipe`, from the first text to the last, the model loaded before."""
+    command = [sys.executable, "-c", PEER, str(source), str(os.cpu_count())]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def check_rate(source: Path, pairs: int) -> float:
+    """Pairs a second of `check`, from the start of its process to its end."""
+    began = time.perf_counter()
+    subprocess.run([*CHECK, str(source)], check=True, stdout=subprocess.DEVNULL)
+    return pairs / (time.perf_counter() - began)
 
 
 def write_pairs(path: Path, count: int) -> None:
@@ -75,20 +85,23 @@ def write_pairs(path: Path, count: int) -> None:
 
 
 def memory_curve(source: Path) -> tuple[int, int]:
-    """Resident memory of `check` and its workers, MB: after a quarter of the answers, and the most in the last quarter."""
+    """Resident MB of `check` and its workers: after a quarter of the answers, and the most in the last tenth."""
     answers = source.with_suffix(".out")
-    with answers.open("wb") as out:
-        process = subprocess.Popen([*CHECK, str(source)], stdout=out)
-    watched = psutil.Process(process.pid)
-    curve: list[int] = []
-    while process.poll() is None:
-        try:
-            family = [watched, *watched.children(recursive=True)]
-            curve.append(sum(one.memory_info().rss for one in family) // 2**20)
-        except psutil.NoSuchProcess:
-            continue
-        time.sleep(0.5)
-    return curve[len(curve) // 4], max(curve[3 * len(curve) // 4 :])
+    curve: list[tuple[int, int]] = []
+    with answers.open("wb") as out, subprocess.Popen([*CHECK, str(source)], stdout=out) as process:
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            time.sleep(0.2)
+            try:
+                family = [watched, *watched.children(recursive=True)]
+                curve.append((answers.stat().st_size, sum(one.memory_info().rss for one in family) // 2**20))
+            except psutil.NoSuchProcess:
+                continue  # a process that ended between the two questions
+    if process.returncode:
+        raise SystemExit(f"check ended with exit code {process.returncode}")
+    size = answers.stat().st_size
+    quarter = next(memory for written, memory in curve if written >= size / 4)
+    return quarter, max(memory for written, memory in curve if written >= size * 0.9)
 
 
 if __name__ == "__main__":

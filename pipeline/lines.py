@@ -75,7 +75,7 @@ def answer_stdout(source: Path | None, answer: Answer, *, workers: int) -> int:
         _forget_stdout()
         raise RunFailed(f"cannot be written: {error.strerror}", where="stdout") from None
     if failed:
-        sys.stderr.write(f"tbpr-data: {failed:,} lines could not be used; their answers say why\n")
+        sys.stderr.write(f"tbpr-data: {failed:,} of the lines could not be used; their answers say why\n")
     return 3 if failed else 0
 
 
@@ -128,6 +128,12 @@ def _in_workers(blocks: Iterable[_Block], answer: Answer, workers: int) -> Itera
         raise RunFailed("a worker process died", where="workers", mend=mend) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        # Idle at the end of the input; else Ctrl-C would wait 2 s for blocks that nobody reads any more.
+        for process in multiprocessing.active_children():
+            process.terminate()
+        # Makes room for the thread, which finds the pool closed and ends.
+        while not under_way.empty():
+            under_way.get_nowait()
 
 
 def _hand_out(
@@ -170,6 +176,8 @@ def _answer_line(number: int, line: bytes, answer: Answer) -> tuple[bytes, bool]
         return _encode(answer(_value(line))), True
     except RowError as error:
         return _encode({"line": number, "error": str(error)}), False
+    except UserError:
+        raise  # of the installation, not of the line
     except Exception as error:  # noqa: BLE001 - a slip of ours on one line must not cost the lines after it
         what = f"failed with {type(error).__name__}: {error}; please report this line"
         return _encode({"line": number, "error": what}), False
@@ -218,7 +226,8 @@ def _encode(fields: dict[str, Any]) -> bytes:
 
 def _blocks(file: BinaryIO, where: str) -> Iterator[_Block]:
     """What is there to read, in whole lines; of a line that is too long only so much that this shows."""
-    number, held, held_bytes = 1, [], 0
+    number, held_bytes = 1, 0
+    held: list[bytes] = []
     while data := _read(file, where):
         lines, newline, rest = data.rpartition(b"\n")
         if newline:
@@ -249,7 +258,7 @@ def _open(source: Path | None) -> Iterator[BinaryIO]:
         # Where another program has made it non-blocking, a read of nothing would look like the end.
         os.set_blocking(sys.stdin.fileno(), True)
         # Not sys.stdin's own buffer, which a thread that waits in a read keeps locked to the end of the process.
-        file: Any = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: PTH123, SIM115 - no path
+        file: Any = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115 - no path
     else:
         try:
             file = source.open("rb", buffering=0)

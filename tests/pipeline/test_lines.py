@@ -233,7 +233,7 @@ def test_the_program_reads_a_file_or_stdin_and_says_by_its_exit_code_whether_all
     assert from_file.returncode == from_stdin.returncode == 3
     assert from_file.stdout == from_stdin.stdout
     assert [json.loads(line).get("verdict") for line in from_file.stdout.splitlines()] == ["accepted", None, "accepted"]
-    assert from_file.stderr == b"tbpr-data: 1 lines could not be used; their answers say why\n"
+    assert from_file.stderr == b"tbpr-data: 1 of the lines could not be used; their answers say why\n"
     usable = program("parse", stdin=b"A man in a red shirt.\n")
     assert (usable.returncode, usable.stderr) == (0, b"")
     assert json.loads(usable.stdout)["person"]["gender"][0]["value"] == "male"
