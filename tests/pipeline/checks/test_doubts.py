@@ -71,7 +71,7 @@ def test_yes_makes_it_kept_and_the_rest_decides() -> None:
     assert accepted.verdict is not None
     assert accepted.verdict.accepted
     assert accepted.verdict.faithful
-    assert "other: station" in [str(one) for one in accepted.verdict.of("kept")]
+    assert "other: near station" in [str(one) for one in accepted.verdict.of("kept")]
     assert accepted.verdict.of("added") == ()
 
     both = STATION.replace("station", "station and a bridge")
