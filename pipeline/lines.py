@@ -22,6 +22,7 @@ from queue import Queue
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from ..schemas.errors import RowError, RunFailed, UserError
+from .orphans import end_with_parent
 
 # Some 200 pairs, 0.1 s of work; sending one to a worker costs 0.3 ms. A pipe holds no more than this.
 _READ_BYTES = 64 * 1024
@@ -116,7 +117,7 @@ def _in_workers(blocks: Iterable[_Block], answer: Answer, workers: int) -> Itera
     """A thread reads and hands out, so that answers are written while it waits for a slow pipe."""
     # spawn: a forked copy of a process with threads may hang. Workers are started one by one, as they are needed.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     under_way: Queue[Future[_Answers] | None] = Queue(2 * workers)
     # A daemon, for nothing ends a read but input.
     threading.Thread(target=_hand_out, args=(blocks, answer, pool, under_way), daemon=True).start()
@@ -149,18 +150,6 @@ def _hand_out(
         future.set_exception(error)
         under_way.put(future)
     under_way.put(None)
-
-
-def _begin_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent leaves its workers waiting on a pipe that they hold open themselves."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _answer_block(block: _Block, answer: Answer) -> _Answers:

@@ -4,7 +4,6 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +14,7 @@ from ..schemas.completion import Request
 from ..schemas.errors import RunFailed
 from .config import RunConfig
 from .finish import BlockJob, BlockResult, block_questions, finish_block, load_tools
+from .orphans import end_with_parent
 
 _Result = TypeVar("_Result")
 
@@ -72,12 +72,4 @@ def _begin_worker() -> None:
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent leaves its workers waiting on a pipe that they hold open themselves."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
