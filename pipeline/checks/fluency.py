@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ...schemas.attributes import Item, Person, Value
 from ..language.lexicon.load import lexicon
-from .surface import words
+from .surface import repeats, words
 
 # What makes a list of key words a sentence: any verb, or a preposition that joins a person to their clothes.
 _JOINED = re.compile(
@@ -57,11 +57,7 @@ def _twice(values: Iterable[str]) -> bool:
 
 def _loops(text: str) -> bool:
     """The same word twice on end, or the same six words in a row twice."""
-    if any(match[1].lower() not in _DOUBLE_FINE for match in _DOUBLE.finditer(text)):
-        return True
-    sequence = words(text)
-    runs = [tuple(sequence[i : i + 6]) for i in range(len(sequence) - 5)]
-    return len(set(runs)) < len(runs)
+    return repeats(text) or any(match[1].lower() not in _DOUBLE_FINE for match in _DOUBLE.finditer(text))
 
 
 def _one_of_many(text: str, person: Person) -> bool:

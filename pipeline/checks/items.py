@@ -3,13 +3,11 @@
 from ...schemas.attributes import DETAILS, Item, Value
 from ...schemas.verdict import Finding
 from ..language.lexicon.load import lexicon
+from ..language.state import LAYERS, WORN
 from .align import align, rivals
-from .layers import LAYERS
 from .relations import colour_relation, name_relation, place_relation
 from .told import is_marking, told_as_details
 from .values import STATUS, distinct, values
-
-_GARMENTS = frozenset(("upper", "outer", "lower", "dress", "legwear", "footwear", "headwear"))
 
 
 def compare_items(source: tuple[Item, ...], rewrite: tuple[Item, ...]) -> tuple[list[Finding], list[Item]]:
@@ -56,7 +54,7 @@ def _worn_so(clothes: Item, source: tuple[Item, ...]) -> bool:
     """ "A woman in black": nothing new of who wears at least two black things, nor "in an outfit" of anybody."""
     if any(getattr(clothes, field) for field in DETAILS):
         return False
-    garments = [item for item in source if item.slot in _GARMENTS and item.colours]
+    garments = [item for item in source if item.slot in WORN and item.colours]
     return all(
         sum(all(colour_relation(mine, said) != "different" for mine in item.colours) for item in garments)
         >= (2 if len(clothes.colours) == 1 else 1)
@@ -131,11 +129,11 @@ def _telling_places(item: Item, other: Item) -> list[Value]:
     In the hand says something of what the other text has elsewhere, or wears.
     """
     entry = lexicon().items.get(item.name.value)
-    elsewhere = any(value.value.split()[-1] != "hand" for value in other.where)
-    handheld = item.slot in ("bag", "carried") and not elsewhere and other.relation != "worn"
-    usual = {*(entry.at if entry else ()), *(("hand",) if handheld else ())}
-    if elsewhere and not handheld:
-        usual -= {"hand"}
+    usual = set(entry.at if entry else ())
+    if any(value.value.split()[-1] != "hand" for value in other.where):
+        usual.discard("hand")
+    elif item.slot in ("bag", "carried") and other.relation != "worn":
+        usual.add("hand")
     return [value for value in item.where if value.value not in usual and value.value.split()[0] not in LAYERS]
 
 

@@ -3,8 +3,7 @@
 from ...schemas.attributes import Person, Value
 from ...schemas.verdict import Finding
 from ..language.lexicon.load import lexicon, related
-
-LAYERS = frozenset(("over", "under"))
+from ..language.state import LAYERS
 
 
 def compare_layers(source: Person, rewrite: Person) -> list[Finding]:
@@ -13,7 +12,7 @@ def compare_layers(source: Person, rewrite: Person) -> list[Finding]:
     mine, theirs = _worn_over(source), _worn_over(rewrite)
     findings = []
     for (outer, inner), value in theirs.items():
-        # Of "a shirt over a shirt" the names do not tell which is which.
+        # Of "a shirt over a shirt", without colours, the names do not tell which is which.
         if not related(outer, inner) and any(related(outer, b) and related(inner, a) for a, b in mine):
             findings.append(Finding("layer", "contradicted", value, value))
         elif not _usual(outer, inner) and not any(related(outer, a) and related(inner, b) for a, b in mine):

@@ -80,7 +80,7 @@ def surface_reasons(
         "not_shorter": policy == "concise" and count >= source_count,
         # Two or three words are too few to tell a language by.
         "not_english": config.english_only and count >= config.min_words and not is_english(rewrite),
-        "repeats": _repeats(rewrite),
+        "repeats": repeats(rewrite),
         "near_copy": novelty(source, rewrite) < config.min_novelty,
     }
     return [reason for reason, refused in found.items() if refused]
@@ -91,7 +91,7 @@ def is_english(text: str) -> bool:
     return bool(_identifier()(text)[0] == "en")
 
 
-def _repeats(text: str) -> bool:
+def repeats(text: str) -> bool:
     """A loop: six words in a row that stand there twice, or one word three times on end."""
     sequence = words(text)
     runs = [tuple(sequence[i : i + 6]) for i in range(len(sequence) - 5)]

@@ -27,7 +27,6 @@ _AS_DETAIL = {
 }
 _LIE = frozenset(("horizontal", "vertical", "diagonal"))
 _ANY_PATTERN = frozenset(("design", "designed", "pattern", "patterned", "print", "printed"))
-_PATTERN_OF = {"stripe": "striped", "dot": "polka dot", "check": "checkered", "flower": "floral"}
 
 
 def told_as_details(item: Item, other: Item) -> Item:
@@ -62,5 +61,5 @@ def _one_pattern(item: Item) -> Item:
 
 def is_marking(part: Part, other: Item) -> bool:
     """A marking that the other text tells as a pattern."""
-    pattern = _PATTERN_OF.get(part.name.value)
-    return pattern is not None and any(value.value == pattern for value in other.pattern)
+    field, word = _AS_DETAIL.get(part.name.value, ("", ""))
+    return field == "pattern" and any(value.value == word for value in other.pattern)

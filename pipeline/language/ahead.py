@@ -3,6 +3,7 @@
 from .drafts import ItemDraft
 from .lexicon.load import Kind, related
 from .marks import Mark
+from .modifiers import is_state
 from .places import Places
 
 _MODIFIERS: tuple[Kind, ...] = (
@@ -35,17 +36,18 @@ class Ahead(Places):
 
     def _coloured_next(self, here: int) -> bool:
         """Whether a colour begins what comes: "a white ‹turtleneck› khaki capris"."""
-        return here < len(self.marks) and self.marks[here].can_be("colour", "shade") is not None
+        one = self.mark_at(here)
+        return one is not None and one.can_be("colour", "shade") is not None
 
     def _names_a_kind(self, here: int, one: Mark) -> bool:
         """The first noun of two: "a ‹drawstring› pouch", "a ‹band› t-shirt". Related items are one told twice."""
-        following = self.marks[here + 1] if here + 1 < len(self.marks) else None
+        following = self.mark_at(here + 1)
         kind = one.can_be("item", "part", "marking", "graphic", "action")
         if kind is None or following is None or following.closed:
             return False
         if kind.kind == "action":
             # "A lime green ‹cycling› jersey", not "the man is ‹pulling› suitcases".
-            before = self.marks[here - 1] if here else None
+            before = self.mark_at(here - 1)
             named = before is not None and (bool(before.closed) or before.can_be(*_MODIFIERS) is not None)
             return not one.word.endswith(("s", "ed")) and named and following.can_be("item") is not None
         item = following.can_be("item")
@@ -54,13 +56,12 @@ class Ahead(Places):
         return kind.kind != "item" or not related(kind.value, item.value)
 
     def _state_next(self) -> bool:
-        following = self.marks[self.at] if self.at < len(self.marks) else None
-        detail = following.can_be("detail") if following is not None else None
-        return detail is not None and detail.group == "state"
+        following = self.mark_at(self.at)
+        return following is not None and is_state(following)
 
     def _describes_on(self) -> bool:
         """Whether describing words go on: "black ‹and white›"."""
-        following = self.marks[self.at] if self.at < len(self.marks) else None
+        following = self.mark_at(self.at)
         return following is not None and not following.closed and self._is_modifier(self.at, following)
 
     def _is_verb(self) -> bool:
@@ -121,16 +122,12 @@ class Ahead(Places):
                 return False
         return False
 
-    def _body_at(self, here: int) -> bool:
-        return here < len(self.marks) and self.marks[here].can_be("body") is not None
-
     def _body_ahead(self) -> bool:
         return any(one.can_be("body") for one in self.marks[self.at : self.at + 3])
 
     def _pronoun_next(self) -> bool:
         """ "In front of ‹her›", and nothing of hers: no "in front of ‹her› body"."""
-        following = [*self.marks[self.at : self.at + 2], None, None]
-        first, second = following[0], following[1]
+        first, second = self.mark_at(self.at), self.mark_at(self.at + 1)
         if first is None or first.word not in ("him", "her", "them"):
             return False
         return (
@@ -141,4 +138,5 @@ class Ahead(Places):
 
     def _goes_on(self, here: int) -> bool:
         """Whether a body part is told more of ("with his hands ‹in› his pockets"): no place, but a pose."""
-        return here < len(self.marks) and self.marks[here].can_be("preposition", "action", "verb") is not None
+        one = self.mark_at(here)
+        return one is not None and one.can_be("preposition", "action", "verb") is not None

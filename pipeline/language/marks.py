@@ -19,6 +19,7 @@ _CLOSED = {
     **dict.fromkeys((".", ";", "!", "?", ":"), "stop"),
     **dict.fromkeys((",", "(", ")", "–", "—"), "comma"),
     **dict.fromkeys(("-", "‐", "‑"), "hyphen"),
+    "'s": "'s",
 }
 _NOTHING: dict[Kind, Meaning] = {}
 
@@ -53,9 +54,8 @@ def mark(text: str) -> list[Mark]:
     """Cut a caption into marks, the longest known phrase first, misspellings mended, hyphens inside phrases ignored."""
     tokens = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
     words = [token[0].lower().replace("’", "'") for token in tokens]
-    words = [
-        word if word in known or word in _CLOSED else correct(word) for known in (_first_words(),) for word in words
-    ]
+    begin = lexicon().longest
+    words = [word if word in begin or word in _CLOSED else correct(word) for word in words]
     marks: list[Mark] = []
     i = 0
     while i < len(tokens):
@@ -63,8 +63,6 @@ def mark(text: str) -> list[Mark]:
         start, end = tokens[i][1], tokens[i + length - 1][2]
         word = " ".join(words[i : i + length])
         closed = _CLOSED.get(word, "")
-        if word == "'s":
-            closed = "'s"
         if closed != "hyphen" and not (not meanings and not closed and category(word[0]).startswith("P")):
             marks.append(Mark(text[start:end], start, end, word, meanings, closed))
         i += length
@@ -89,7 +87,3 @@ def _longest(words: list[str], i: int) -> tuple[int, dict[Kind, Meaning]]:
         if len(phrase) == longest:
             break
     return best, meanings
-
-
-def _first_words() -> dict[str, int]:
-    return lexicon().longest

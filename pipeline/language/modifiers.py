@@ -52,7 +52,7 @@ class Modifiers(State):
 
     def wait(self, here: int, one: Mark) -> None:
         """A describing word whose noun is not known yet."""
-        if one.word.endswith(" into") and _is_state(one) and isinstance(self.last, ItemDraft) and not self.waiting:
+        if one.word.endswith(" into") and is_state(one) and isinstance(self.last, ItemDraft) and not self.waiting:
             self._say_of(self.last, [(here, one)])  # "a polo tucked into his shorts"
             return
         if not self.waiting:
@@ -76,9 +76,9 @@ class Modifiers(State):
         part_like = self.waiting_link == "with" and marks[-1].word.rsplit(" ", 1)[-1] in _PART_LIKE
         between = [one for one in self.marks[self.last_at + 1 : self.waiting[0][0]] if not one.can_be("filler", "side")]
         adjacent = all(one.closed == "comma" for one in between) and len(between) < 2
-        state = adjacent and all(_is_state(one) for one in marks)
+        state = adjacent and all(is_state(one) for one in marks)
         bare = adjacent and isinstance(last, ItemDraft) and not last.colours
-        following = self.marks[self.at] if self.at < len(self.marks) else None
+        following = self.mark_at(self.at)
         framed = (
             bool(between) and self.comma == self.at and following is not None and following.can_be("colour", "shade")
         )
@@ -95,7 +95,7 @@ class Modifiers(State):
 
     def _another_coloured(self) -> bool:
         """Whether, behind a comma, one colour and its item come."""
-        first, second = ([*self.marks[self.at : self.at + 2], None, None])[:2]
+        first, second = self.mark_at(self.at), self.mark_at(self.at + 1)
         comma = self.comma == self.at and first is not None and first.can_be("colour") is not None
         return comma and second is not None and second.can_be("item") is not None
 
@@ -120,7 +120,7 @@ class Modifiers(State):
         if self.last_part is not None and self.part_speaks and waiting:
             self._say_of(self.last_part, waiting)  # "whose sleeves are white"
             return
-        if self.last_part is not None and adjacent and all(_is_state(one) for _, one in waiting):
+        if self.last_part is not None and adjacent and all(is_state(one) for _, one in waiting):
             self._say_of(self.last_part, waiting)  # "with the top buttons undone"
             return
         self._say_of(self.last, waiting)
@@ -215,6 +215,7 @@ def _is_material(one: Mark) -> bool:
     return detail is not None and detail.group == "material"
 
 
-def _is_state(one: Mark) -> bool:
+def is_state(one: Mark) -> bool:
+    """Whether a word tells a state: open, rolled up, tucked in."""
     detail = one.can_be("detail")
     return detail is not None and detail.group == "state"

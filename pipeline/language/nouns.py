@@ -48,19 +48,19 @@ class Nouns(Modifiers):
         if somebody_else:
             self.aside, self.number = True, None
             self._otherwise(one, of=_ASIDE)
-            return self._say_of(BodyHead(_ASIDE), waiting)
+            self._say_of(BodyHead(_ASIDE), waiting)
+            return
         if self.link == "carry" and one.word in _CARRIED_PEOPLE:
             draft = ItemDraft("carried", value_of(one, "child"), relation="carried")
             self.items.append(draft)
             self._say_of(draft, waiting)
             self.last, self.last_at, self.link, self.determiner = draft, self.at - 1, "", ""
-            return None
+            return
         self._say_of(head, waiting)
         self.gender(one)
         if (age := one.can_be("age")) is not None:
             self.traits["age"].append(value_of(one, age.value))
         self.last, self.link, self.determiner, self.number = head, "", "", None
-        return None
 
     def _somebody_else(self, one: Mark) -> bool:
         """ "… walks with ‹a woman› in a white shirt": what is said from here to the end of the sentence is hers."""
@@ -99,12 +99,12 @@ class Nouns(Modifiers):
         if one.can_be("body") and len(self._to_hair(self.waiting, before_noun=True)) < len(self.waiting):
             self.waiting, self.last, self.determiner = [], self.hair_read, ""  # "a bald head"
             return
-        before = self.marks[self.at - 2] if self.at > 1 else None
+        before = self.mark_at(self.at - 2)
         side = before.can_be("side") if before is not None and not before.closed else None
         if not one.can_be("body"):
             head = self.last
             name = head.name if isinstance(head, BodyHead) else head.name.value if isinstance(head, ItemDraft) else ""
-            if not self._body_next():  # "right" of "right leg" is told with it
+            if not self.body_at(self.at):  # "right" of "right leg" is told with it
                 self._otherwise(one, meaning.value if meaning else None, of=name)
         else:
             waiting, self.waiting = self.waiting, []
@@ -116,19 +116,13 @@ class Nouns(Modifiers):
             )
             self.last, self.link, self.determiner = head, "", ""
 
-    def _body_next(self) -> bool:
-        return self.at < len(self.marks) and self.marks[self.at].can_be("body") is not None
-
     def other(self, here: int, one: Mark, *, modifies: bool) -> None:
         """A word the lexicon has no place for: describes what comes, or is a noun of its own."""
         if modifies:
             self.wait(here, one)
             return
         if self._is_printed():
-            self.last.details.setdefault("graphic", []).append(value_of(one, one.word))  # type: ignore[union-attr]
-            self._say_of(PartDraft(value_of(one, one.word)), self.waiting)
-            self.waiting, self.determiner = [], ""
-            return
+            return self.part(one, Meaning("graphic", one.word), owner_follows=False)
         meaning = one.can_be("synonym")
         how = HELD if self.link == "carry" else self.link if self.link in _TELLING_PREPOSITIONS else ""
         self._otherwise(one, meaning.value if meaning else None, of=how)
@@ -181,7 +175,7 @@ class Nouns(Modifiers):
 
     def another(self, one: Mark) -> bool:
         """ "A red bag and a blue ‹one›": the last item again, with its own describing words."""
-        following = self.marks[self.at] if self.at < len(self.marks) else None
+        following = self.mark_at(self.at)
         ends = following is None or bool(following.closed) or following.can_be("preposition", "verb") is not None
         if one.word not in ("one", "ones") or not ends or not self.waiting or not isinstance(self.last, ItemDraft):
             return False
@@ -255,6 +249,6 @@ class Nouns(Modifiers):
 
     def _possessive_plural(self, one: Mark) -> bool:
         """ "Men's shoes", "a women's jacket": a kind of thing, nobody's gender."""
-        follows = self.marks[self.at] if self.at < len(self.marks) else None
+        follows = self.mark_at(self.at)
         many = one.meanings["gender"].plural or one.word in ("men", "women", "children", "ladies", "gentlemen")
         return many and follows is not None and follows.closed == "'s"

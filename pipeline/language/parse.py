@@ -2,7 +2,7 @@
 
 Captions of people are lists of noun phrases with little grammar and often no commas. Describing words wait until their
 noun comes ("black and white striped ‹shirt›"), or, when none comes, go back to the last one ("her ‹shirt› is red").
-Dependency parses bind worse here and take five times as long: `benchmarks/binding.py` measures both.
+Dependency parses bind worse here and take seventeen times as long: `benchmarks/binding.py` measures both.
 """
 
 from dataclasses import replace
@@ -12,8 +12,8 @@ from .ahead import Ahead
 from .drafts import HairDraft, ItemDraft, value_of
 from .lexicon.load import Kind, Meaning
 from .marks import Mark, mark
+from .state import LAYERS
 
-_LAYERS = frozenset(("over", "under"))
 # "Carries a bag ‹in front of him›".
 _AROUND = {"in front of": "front", "behind": "behind"}
 _TO = Meaning("preposition", "to")
@@ -135,7 +135,7 @@ class _Reader(Ahead):
         self.link = meaning.value
         if meaning.value == "in":
             self.relation = "worn"
-        if meaning.value in _LAYERS and isinstance(self.last, ItemDraft):
+        if meaning.value in LAYERS and isinstance(self.last, ItemDraft):
             if self._item_comes():
                 self.layer = (meaning.value, self.last)
             elif len(self.items) > 1 and self.items[-1] is self.last:
@@ -162,7 +162,7 @@ class _Reader(Ahead):
                 side = number
                 continue
             body = one.can_be("body")
-            if body is not None and not one.closed and not (one.can_be("side") and self._body_at(j + 1)):
+            if body is not None and not one.closed and not (one.can_be("side") and self.body_at(j + 1)):
                 if preposition is None and (body.value not in ("hand", "arm") or self._goes_on(j + 1)):
                     return False
                 self.at = j + 1
@@ -189,7 +189,7 @@ class _Reader(Ahead):
 
     def _side_of_marking(self, here: int, last: int) -> bool:
         """ "A shirt with letters ‹on the front›": where the marking is."""
-        if self.last_part is None or self.last_at != here - 1 or self._body_at(last + 1):
+        if self.last_part is None or self.last_at != here - 1 or self.body_at(last + 1):
             return False
         start, end = self.marks[here].start, self.marks[last].end
         self.last_part.details.append(

@@ -7,11 +7,10 @@ from .marks import Mark
 Waiting = list[tuple[int, Mark]]
 """Describing words whose noun is not known yet, with their places among the marks."""
 
-
 GARMENTS: frozenset[Slot] = frozenset(("upper", "outer", "lower", "dress", "legwear", "footwear"))
 WORN = GARMENTS | {"headwear"}
-
-
+LAYERS = frozenset(("over", "under"))
+"""What an item is to another one: the first word of such a place, before the other's name."""
 HELD = "held"
 """Put before the name of something unknown that is carried."""
 
@@ -54,6 +53,15 @@ class State:
         self.parts_ahead: list[PartDraft] = []
         self.comma = self.conjunction = -1
         self.items_since_verb = 0
+
+    def mark_at(self, place: int) -> Mark | None:
+        """The mark at a place, or none where the caption has ended."""
+        return self.marks[place] if 0 <= place < len(self.marks) else None
+
+    def body_at(self, place: int) -> bool:
+        """Whether a part of the body is named there."""
+        one = self.mark_at(place)
+        return one is not None and one.can_be("body") is not None
 
     def person(self) -> Person:
         """What was read."""

@@ -77,8 +77,6 @@ class Lexicon:
     """First word → words of the longest phrase that begins with it."""
     items: dict[str, ItemEntry]
     """Item → what is known of it."""
-    families: dict[str, str]
-    """Colour → its family."""
     darkness: dict[str, frozenset[str]]
     """`dark`, `light`, `bright` → colours that may be called so."""
     length_at: dict[str, frozenset[str]]
@@ -102,7 +100,7 @@ def related(a: str, b: str) -> bool:
 
 @cache
 def lexicon() -> Lexicon:
-    """The lexicon, loaded once a process (about 15 ms)."""
+    """The lexicon, loaded once a process (about 35 ms)."""
     return _Builder().build()
 
 
@@ -110,7 +108,6 @@ class _Builder:
     def __init__(self) -> None:
         self.meanings: dict[tuple[str, ...], dict[Kind, Meaning]] = {}
         self.items: dict[str, ItemEntry] = {}
-        self.families: dict[str, str] = {}
 
     def build(self) -> Lexicon:
         darkness = self._colours(_read("colours"))
@@ -150,14 +147,13 @@ class _Builder:
         longest: dict[str, int] = {}
         for phrase in self.meanings:
             longest[phrase[0]] = max(longest.get(phrase[0], 0), len(phrase))
-        return Lexicon(self.meanings, longest, self.items, self.families, darkness, length_at, words["misspellings"])
+        return Lexicon(self.meanings, longest, self.items, darkness, length_at, words["misspellings"])
 
     def _colours(self, tables: dict[str, Any]) -> dict[str, frozenset[str]]:
         self._table(tables.pop("shades"), "shade")
         darkness = {shade: frozenset(values) for shade, values in tables.pop("darkness").items()}
         for family, table in tables.items():
             self._table(table, "colour", group=family)
-            self.families.update(dict.fromkeys(table, family))
         return darkness
 
     def _items(self, slots: dict[Slot, Any]) -> None:

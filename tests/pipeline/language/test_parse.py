@@ -39,6 +39,7 @@ def _line(item: Item) -> str:
         ("a man wearng a blak shrit and pnats", ["black shirt", "black pants"]),
         ("pants that are brown", ["brown pants"]),
         ("a logo on his red shirt", ["red shirt | logo"]),
+        ("a shirt with a red cat on it", ["cat shirt | red cat"]),
         ("a tee, dark blue denim shorts", ["t-shirt", "dark blue denim shorts"]),
     ],
 )
