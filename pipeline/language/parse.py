@@ -2,7 +2,7 @@
 
 Captions of people are lists of noun phrases with little grammar and often no commas. Describing words wait until their
 noun comes ("black and white striped ‹shirt›"), or, when none comes, go back to the last one ("her ‹shirt› is red").
-Dependency parses bind worse here and take seventeen times as long: `benchmarks/binding.py` measures both.
+Dependency parses bind worse here and take fourteen times as long: `benchmarks/binding.py` measures both.
 """
 
 from dataclasses import replace
