@@ -126,12 +126,13 @@ def _colours(a: Item, b: Item) -> list[Finding]:
 def _telling_places(item: Item, other: Item) -> list[Value]:
     """Places without those that say nothing new (a hat on the head, a phone in the hand), and without layers.
 
-    In the hand says something of what the other text has elsewhere, or wears.
+    They say something of what the other text has elsewhere, and the hand of what it wears.
     """
     entry = lexicon().items.get(item.name.value)
     usual = set(entry.at if entry else ())
-    if any(value.value.split()[-1] != "hand" for value in other.where):
-        usual.discard("hand")
+    places = [value.value for value in other.where if value.value.split()[0] not in LAYERS]
+    if any(place not in usual and place.split()[-1] not in usual for place in places):
+        usual = set()
     elif item.slot in ("bag", "carried") and other.relation != "worn":
         usual.add("hand")
     return [value for value in item.where if value.value not in usual and value.value.split()[0] not in LAYERS]

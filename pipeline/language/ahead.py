@@ -34,6 +34,11 @@ class Ahead(Places):
             return False
         return self._noun_follows(here)
 
+    def _item_next(self, here: int) -> bool:
+        """Whether describing words and an item come: "this ‹red jacket›"."""
+        one = self.mark_at(here)
+        return one is not None and (one.can_be("item") is not None or self._noun_follows(here))
+
     def _coloured_next(self, here: int) -> bool:
         """Whether a colour begins what comes: "a white ‹turtleneck› khaki capris"."""
         one = self.mark_at(here)

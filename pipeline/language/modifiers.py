@@ -90,7 +90,10 @@ class Modifiers(State):
             return
         if behind or part_like or state or of_stuff or (bare and (not describes_on or framed)):
             waiting, self.waiting = self.waiting, []
-            self._say_of(self.last_part if state and self.last_part is not None else last, waiting)
+            if state and self.last_part is not None:
+                self._say_of(self.last_part, waiting)
+            else:
+                self._say_of_subjects(last, waiting)
             self.link = ""
 
     def _another_coloured(self) -> bool:
@@ -123,7 +126,15 @@ class Modifiers(State):
         if self.last_part is not None and adjacent and all(is_state(one) for _, one in waiting):
             self._say_of(self.last_part, waiting)  # "with the top buttons undone"
             return
-        self._say_of(self.last, waiting)
+        self._say_of_subjects(self.last, waiting)
+
+    def _say_of_subjects(self, last: Head | None, waiting: Waiting) -> None:
+        """ "His shirt and pants are ‹both black›": of everything that the verb is said of."""
+        bare = isinstance(last, ItemDraft) and not last.colours
+        self._say_of(last, waiting)
+        if bare and self.waiting_link == "be" and self.subjects and self.subjects[-1] is last:
+            for subject in self.subjects[:-1]:
+                subject.colours.extend(self.subjects[-1].colours)
 
     def _say_of(self, head: Head | None, waiting: Waiting) -> None:
         """Give describing words to a noun; what cannot be said of it goes to `others`."""

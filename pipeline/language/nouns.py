@@ -1,5 +1,7 @@
 """Nouns: the person, the hair, the body, items and their parts, and words the lexicon has no place for."""
 
+from dataclasses import replace
+
 from ...schemas.attributes import Colour, Value
 from .drafts import BodyHead, ItemDraft, PartDraft, PersonHead, value_of
 from .lexicon.load import Meaning, lexicon
@@ -104,17 +106,23 @@ class Nouns(Modifiers):
         if not one.can_be("body"):
             head = self.last
             name = head.name if isinstance(head, BodyHead) else head.name.value if isinstance(head, ItemDraft) else ""
-            if not self.body_at(self.at):  # "right" of "right leg" is told with it
+            told = meaning is not None and meaning.value == "both"  # "are ‹both› black"
+            if not told and not self.body_at(self.at):  # "right" of "right leg" is told with it
                 self._otherwise(one, meaning.value if meaning else None, of=name)
         else:
             waiting, self.waiting = self.waiting, []
             self._say_of(BodyHead(one.word), waiting)
             name = one.meanings["body"].value
             self._otherwise(one, f"{side.value} {name}" if side else name)
+            self._note_limb(name)
             head = BodyHead(
                 f"{side.value} {name}" if side else name, (before.start if side and before else one.start, one.end)
             )
             self.last, self.link, self.determiner = head, "", ""
+
+    def _note_limb(self, body: str) -> None:
+        if body in ("hand", "arm", "shoulder", "wrist"):
+            self.limb = body
 
     def other(self, here: int, one: Mark, *, modifies: bool) -> None:
         """A word the lexicon has no place for: describes what comes, or is a noun of its own."""
@@ -144,6 +152,7 @@ class Nouns(Modifiers):
             return self.other(self.at - 1, one, modifies=False)  # "pointing at something"
         waiting, self.waiting = self._to_hair(self._not_predicate(), before_noun=True), []
         shared = self._shared_colours(one.word) if not waiting else []
+        beside = self._named_beside()
         draft = self._same_item(meaning.value, one)
         if draft is None:
             draft = ItemDraft(entry.slot, value_of(one, meaning.value))
@@ -153,6 +162,8 @@ class Nouns(Modifiers):
             draft.name, draft.slot = value_of(one, meaning.value), entry.slot
         draft.colours.extend(shared)
         self._say_of(draft, waiting)
+        self.subjects = [*beside, draft] if beside or not self.link else []
+        self._layer_above(draft)
         draft.absent = draft.absent or self.negated
         self.negation = None
         if self.number is not None and self.number.meanings["number"].value.isdigit():
@@ -220,6 +231,27 @@ class Nouns(Modifiers):
             plain = not (self.last.parts or self.last.where or self.negated or self.last.slot not in GARMENTS)
             return list(self.last.colours) if plain and word in _GENERIC else []
         return []
+
+    def _named_beside(self) -> list[ItemDraft]:
+        """The items of which nothing is said yet and that only "and" parts from the one that comes."""
+        last = self.last
+        if not (isinstance(last, ItemDraft) and self.subjects and self.subjects[-1] is last):
+            return []
+        said = last.colours or last.details or last.parts or last.where
+        between = self.marks[self.last_at + 1 : self.at - 1]
+        joined = all(one.closed in ("and", "comma", "a", "the", "whose") for one in between)
+        return self.subjects if joined and not said else []
+
+    def _layer_above(self, draft: ItemDraft) -> None:
+        """ "Under it she wears ‹a shirt›"; "over the ‹dress› is a cardigan": the dress is what the next is over."""
+        if self.beneath is None:
+            return
+        how, other = self.beneath
+        if other is None:
+            self.beneath = (how, draft) if draft is not self.items[-1] or self.determiner in ("the", "whose") else None
+        elif other is not draft:
+            draft.where.append(replace(how, value=f"{how.value} {other.called_beside(draft)}"))
+            self.beneath = None
 
     def _same_item(self, name: str, one: Mark) -> ItemDraft | None:
         """An item named before that this noun speaks of again, or none."""

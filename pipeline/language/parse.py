@@ -10,8 +10,9 @@ from dataclasses import replace
 from ...schemas.attributes import Person, Value
 from .ahead import Ahead
 from .drafts import HairDraft, ItemDraft, value_of
-from .lexicon.load import Kind, Meaning
+from .lexicon.load import Kind, Meaning, lexicon
 from .marks import Mark, mark
+from .places import SIDES
 from .state import LAYERS
 
 # "Carries a bag ‹in front of him›".
@@ -20,6 +21,9 @@ _TO = Meaning("preposition", "to")
 _BLACK: dict[Kind, Meaning] = {"colour": Meaning("colour", "black", "black")}
 # What clothes and hair do as well as people.
 _OF_THINGS = frozenset(("reach", "rest", "lie", "stretch", "stop", "extend", "fall", "touch"))
+_COVER = frozenset(("cover", "covers", "covering"))
+# The same of what opens a sentence.
+_OF_SUBJECTS = frozenset(("sit", "swing", "cross", "turn", "hide"))
 # Ways of carrying that are seen as something the body does.
 _SEEN_VERBS = frozenset(("push", "pull", "swing", "raise"))
 
@@ -52,6 +56,8 @@ class _Reader(Ahead):
 
     def _closed(self, one: Mark) -> None:
         match one.closed:
+            case "stop" if one.word == ":" and isinstance(self.last, ItemDraft) and self._describes_on():
+                self.verb("be", "are")  # "pants: black"
             case "stop":
                 self.stop()
             case "comma":
@@ -78,7 +84,9 @@ class _Reader(Ahead):
                 pass
 
     def _word(self, here: int, one: Mark) -> None:
-        if one.can_be("negation"):
+        if one.word == "nothing" and self.link == "carry":
+            self.items.append(ItemDraft("carried", value_of(one, "something"), absent=True, relation="carried"))
+        elif one.can_be("negation"):
             self.flush()
             self.negated, self.negation = True, one
         elif one.can_be("number"):
@@ -86,6 +94,8 @@ class _Reader(Ahead):
                 self.number = one
         elif one.word == "left" and self._state_next():
             pass  # "a shirt ‹left› open"
+        elif one.word == "bottom" and self.waiting and not self.determiner and self.link != "with":
+            self.item(one, lexicon().meanings[("bottoms",)]["item"])  # "blue top grey bottom"
         elif one.word == "back" and self._noun_follows(here):
             self.wait(here, replace(one, meanings=_BLACK))  # "back pants": the commonest misspelt colour
         elif self._is_modifier(here, one):
@@ -109,6 +119,11 @@ class _Reader(Ahead):
         elif (action := one.can_be("action")) is not None:
             if action.value in _OF_THINGS and isinstance(self.last, (ItemDraft, HairDraft)):
                 return  # "a skirt reaching her knees"
+            if action.value in _OF_SUBJECTS and self.subjects and self.last_at == here - 1:
+                return  # "her sunglasses sit on her head"
+            if action.value == "look" and self._coloured_next(self.at):
+                self.verb("be", one.word)  # "trousers, which look grey"
+                return
             self.flush()
             self.actions.append(value_of(one, action.value))
             self.link, self.relation, self.last = "act", None, None
@@ -127,6 +142,8 @@ class _Reader(Ahead):
             self.flush()
             self.hair_read.style.append(value_of(self.marks[self.at - 1], meaning.value))  # "her hair is down"
             return
+        if meaning.value in LAYERS and self._layer_opens(meaning.value):
+            return
         if meaning.value in _AROUND and self._pronoun_next():
             self.at += 1
             self.place(self.at - 2, self.at - 1, meaning.value, "", _AROUND[meaning.value])
@@ -143,13 +160,34 @@ class _Reader(Ahead):
                 here = self.marks[self.at - 1]
                 self.last.where.append(value_of(here, f"{meaning.value} {self.items[-2].called_beside(self.last)}"))
 
+    def _layer_opens(self, preposition: str) -> bool:
+        """ "‹Under it› she wears …", "‹over the› dress is …", where a clause begins: the layer of an item to come."""
+        here, before, following = self.marks[self.at - 1], self.mark_at(self.at - 2), self.mark_at(self.at)
+        if following is None or not (before is None or before.closed in ("stop", "comma", "and")):
+            return False
+        known = self.last if isinstance(self.last, ItemDraft) else self.previous
+        pronoun = following.word in ("it", "this", "that", "which", "them")
+        if pronoun and following.closed and self._item_next(self.at + 1):
+            pronoun = False  # "under ‹this› jacket"
+        if (pronoun and not isinstance(known, ItemDraft)) or not (pronoun or following.closed in ("the", "whose")):
+            return False
+        self.flush()
+        self.last, self.link = None, ""
+        self.beneath = (value_of(here, preposition), known if pronoun and isinstance(known, ItemDraft) else None)
+        self.at += pronoun
+        return True
+
     def _place(self, here: int) -> bool:
         """Read "on his left shoulder", "in hand", "down to the knees"; False where no such phrase begins."""
         opening = self.marks[here]
         preposition = opening.can_be("preposition")
         action = opening.can_be("action")
-        if action is not None and action.value in _OF_THINGS and isinstance(self.last, (ItemDraft, HairDraft)):
-            preposition = _TO  # "a skirt reaching her knees"
+        of_thing = (action is not None and action.value in _OF_THINGS) or opening.word in _COVER
+        if of_thing and isinstance(self.last, (ItemDraft, HairDraft)):
+            preposition = _TO  # "a skirt reaching her knees", "glasses covering his eyes"
+        following = self.mark_at(here + 1)
+        if opening.word == "round" and (following is None or following.closed not in ("the", "whose")):
+            return False  # "a round neck"
         if preposition is None and not (opening.closed == "with" and isinstance(self.last, ItemDraft)):
             return False
         side: Meaning | None = None
@@ -177,6 +215,10 @@ class _Reader(Ahead):
                 side = found
                 if self._side_of_marking(here, j):
                     return True
+                if self._hand_understood(j, preposition):
+                    self.at = j + 1
+                    self.place(here, j, "in", side.value, self.limb)
+                    return True
                 continue
             if one.can_be("preposition"):
                 continue
@@ -186,6 +228,14 @@ class _Reader(Ahead):
                 continue
             return False
         return False
+
+    def _hand_understood(self, here: int, preposition: Meaning | None) -> bool:
+        """ "A bag in one hand and a cup in the ‹other›"."""
+        following = self.mark_at(here + 1)
+        ends = following is None or bool(following.closed) or following.can_be("verb", "gender") is not None
+        side = self.marks[here].can_be("side")
+        told = side is not None and side.value in SIDES and not self.marks[here].word.endswith("side")
+        return told and ends and bool(self.limb) and preposition is not None and preposition.value in ("in", "on")
 
     def _side_of_marking(self, here: int, last: int) -> bool:
         """ "A shirt with letters ‹on the front›": where the marking is."""

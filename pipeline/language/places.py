@@ -1,7 +1,7 @@
 """Verbs and places: what is worn and what carried, where, and how long."""
 
 from ...schemas.attributes import Value
-from .drafts import BodyHead, HairDraft, ItemDraft, PartDraft, PersonHead
+from .drafts import BodyHead, HairDraft, ItemDraft, PartDraft, PersonHead, value_of
 from .lexicon.load import lexicon
 from .nouns import Nouns
 from .state import GARMENTS, WORN
@@ -9,6 +9,7 @@ from .state import GARMENTS, WORN
 _HANGS = frozenset(
     ("hangs", "hang", "rests", "sits", "lies", "is", "are", "he", "she", "they", "there is", "there are")
 )
+SIDES = frozenset(("left", "right", "other"))
 _REACHING = frozenset(("to", "above", "below", "past", "down"))
 
 
@@ -35,6 +36,12 @@ class Places(Nouns):
             self._turn_round()
         if sort == "carry" and isinstance(self.last, BodyHead):
             self._held_in(self.last)
+        elif sort == "carry" and self.limb and (hand := self.mark_at(self.at - 2)) is not None:
+            # "One hand holds a cup and the ‹other› holds …"
+            side = hand.can_be("side")
+            if side is not None and side.value in SIDES and not self.body_at(self.at - 1):
+                self.others = [value for value in self.others if value.span != (hand.start, hand.end)]
+                self.places.append(value_of(hand, f"{side.value} {self.limb}"))
         if sort in ("wear", "carry"):
             self.relation = "worn" if sort == "wear" else "carried"
         elif sort == "have":
@@ -47,6 +54,7 @@ class Places(Nouns):
         if self._length_ahead(first, last, preposition, body):
             return
         self.flush()
+        self._note_limb(body)
         self.place_at = last
         self.place_opens = first == 0 or self.marks[first - 1].closed in ("stop", "and", "comma")
         start, end = self.marks[first].start, self.marks[last].end
@@ -67,7 +75,8 @@ class Places(Nouns):
             if head.slot in GARMENTS and self.last_part is not None and self.last_at == first - 1:
                 self.last_part.details.append(Value(f"{side} {body}".strip(), text, (start, end)))
                 return
-            if head.slot in GARMENTS and body in ("back", "body") and not side:
+            torn = preposition == "at" and head.slot in ("lower", "legwear") and body != "waist"  # "… at the knee"
+            if head.slot in GARMENTS and ((body in ("back", "body") and not side) or torn):
                 self.others.append(Value(body, text, (start, end)))
                 return
             head.where.append(Value(f"{side} {body}".strip(), text, (start, end)))

@@ -30,6 +30,8 @@ class State:
         self.facial: list[Value] = []
         self.actions: list[Value] = []
         self.others: list[Value] = []
+        # The hand or arm told last: "… and a cup in the ‹other›".
+        self.limb = ""
         self._begin_clause()
         self.previous: Head | None = None
 
@@ -50,6 +52,10 @@ class State:
         self.negation: Mark | None = None
         self.places: list[Value] = []
         self.layer: tuple[str, ItemDraft] | None = None
+        # What the next item is over or under, with the words that say so: "under it she wears …".
+        self.beneath: tuple[Value, ItemDraft | None] | None = None
+        # Items named side by side with nothing said of them yet: "his shirt and pants ‹are both black›".
+        self.subjects: list[ItemDraft] = []
         self.parts_ahead: list[PartDraft] = []
         self.comma = self.conjunction = -1
         self.items_since_verb = 0

@@ -76,7 +76,7 @@ def _gold_facts(row: dict[str, Any]) -> list[Fact]:
     facts += [
         (f"hair.{field}", plain(value)) for field in ("colours", "length", "style") for value in hair.get(field, [])
     ]
-    facts += [("action", plain(value).split()[0]) for value in row.get("actions", [])]
+    facts += [("action", plain(value)) for value in row.get("actions", [])]
     for item in row.get("items", []):
         name = _head(item["name"])
         facts.append((f"{item['slot']}", name, "absent" if item.get("absent") else ""))
@@ -101,7 +101,7 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
         for value in getattr(person.hair, slot):
             words = plain(value.text)
             facts.append((f"hair.{slot}", next((known for known in quoted if _same(known, words)), words)))
-    facts += [("action", plain(value.text).split()[0]) for value in person.actions]
+    facts += _read_actions(person, row)
     labelled = _labelled_fields(row)
     for item in person.items:
         name = _head(item.name.value if item.name.text in ("one", "ones") else item.name.text)
@@ -114,11 +114,13 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
                 words = plain(value.text)
                 quoted = next((known for known in labelled if known[0] == name and _same(known[1], words)), None)
                 facts.append((labelled[quoted], *quoted) if quoted else (field, name, words))
-        for value in (value for part in item.parts for value in part.details):
+        # "Sleeves rolled up", "with a skull on it": of the shirt, to the label.
+        for value in (value for part in item.parts for value in (part.name, *part.details)):
             quoted = next(
                 (known for known in labelled if known[0] == name and _same(known[1], plain(value.text))), None
             )
-            facts += [(labelled[quoted], *quoted)] if quoted else []  # "sleeves rolled up": the shirt's, to the label
+            fact = (labelled[quoted], *quoted) if quoted else None
+            facts += [fact] if fact and fact not in facts else []
         # "Ankle boots" is a name to the parser, boots of ankle length to the label.
         told = set(plain(item.name.text).split()[:-1])
         facts += [
@@ -127,6 +129,18 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
         facts += [("where", name, _place(value, name, row)) for value in item.where]
         facts += _part_colours(name, item)
     return facts
+
+
+def _read_actions(person: Person, row: dict[str, Any]) -> list[Fact]:
+    """Actions as the label quotes them, where they share its words; how the camera sees the person is none to it."""
+    quoted = [plain(known) for known in row.get("actions", [])]
+    facts = []
+    for value in person.actions:
+        words = plain(value.text)
+        known = next((known for known in quoted if set(known.split()) & set(words.split())), None)
+        if known is not None or not value.value.startswith("seen from"):
+            facts.append(("action", known or words))
+    return list(dict.fromkeys(facts))
 
 
 def _place(value: Value, name: str, row: dict[str, Any]) -> str:

@@ -41,6 +41,17 @@ def _line(item: Item) -> str:
         ("a logo on his red shirt", ["red shirt | logo"]),
         ("a shirt with a red cat on it", ["cat shirt | red cat"]),
         ("a tee, dark blue denim shorts", ["t-shirt", "dark blue denim shorts"]),
+        ("His shirt and pants are both black.", ["black shirt", "black pants"]),
+        ("He wears a hat and shoes that are white.", ["hat", "white shoes"]),
+        ("trousers, which look grey, and brown loafers", ["grey pants", "brown loafers"]),
+        ("Pants: black. Shirt: white.", ["black pants", "white shirt"]),
+        ("blue top grey bottom white sneakers", ["blue top", "grey bottoms", "white sneakers"]),
+        ("a bag in one hand and a cup in the other", ["bag @ one hand", "cup @ other hand"]),
+        ("She wears a coat. Under it is a black dress.", ["coat", "black dress @ under coat"]),
+        ("A red dress. Over the dress is a cardigan.", ["red dress", "cardigan @ over dress"]),
+        ("Her sunglasses sit on top of her head.", ["sunglasses @ head"]),
+        ("a camera round his neck", ["camera @ neck"]),
+        ("He is holding nothing.", ["no something"]),
     ],
 )
 def test_binding(text: str, expected: list[str]) -> None:
