@@ -2,8 +2,8 @@
 
     python tests/test_gold.py       writes the table
 
-The development half was read while the parser was written; the held-out half was written by others and is looked at
-only for its figures.
+The development half was read while the parser was written. The held-out half (odd constructions on purpose) and the
+unseen captions (the usual mix, written last) are by others, and looked at only for their figures.
 """
 
 import re
@@ -33,20 +33,20 @@ def test_the_gold_set_is_whole() -> None:
         assert len(captions) >= 150
         assert len(pairs) >= 150
         assert all(row["paraphrase_ok"] <= row["concise_ok"] for row in pairs)
-    texts = [row["text"] for half in ("dev", "heldout") for row in load(f"captions_{half}")]
+    texts = [row["text"] for part in ("dev", "heldout", "unseen") for row in load(f"captions_{part}")]
     assert len(set(texts)) == len(texts)
 
 
 # Floors a little below what was measured: a change that loses more than noise has to say why.
-@pytest.mark.parametrize("half", ["dev", "heldout"])
-def test_slots(half: str) -> None:
-    tallies = score_captions(load(f"captions_{half}"))
+@pytest.mark.parametrize(("part", "key", "other"), [("dev", 0.88, 0.84), ("heldout", 0.9, 0.9), ("unseen", 0.95, 0.92)])
+def test_slots(part: str, key: float, other: float) -> None:
+    tallies = score_captions(load(f"captions_{part}"))
     for slot in KEY_SLOTS:
-        assert tallies[slot].precision >= 0.93, slot
-        assert tallies[slot].recall >= 0.9, slot
+        assert tallies[slot].precision >= key, slot
+        assert tallies[slot].recall >= key, slot
     rest = pooled(tallies, others(tallies))
-    assert rest.precision >= 0.88
-    assert rest.recall >= 0.84
+    assert rest.precision >= other
+    assert rest.recall >= other
 
 
 @pytest.mark.parametrize("half", ["dev", "heldout"])
@@ -58,19 +58,28 @@ def test_verdicts(half: str, policy: str) -> None:
 
 
 def table() -> str:
-    lines = ["| | precision | recall |", "|---|---:|---:|"]
-    tallies = score_captions(load("captions_heldout"))
+    usual, hard = (score_captions(load(f"captions_{name}")) for name in ("unseen", "heldout"))
+    lines = [f"| | {len(load('captions_unseen'))} usual captions | {len(load('captions_heldout'))} odd ones |"]
+    lines.append("|---|---:|---:|")
     for slot in KEY_SLOTS:
-        lines.append(f"| {slot} | {tallies[slot].precision:.2f} | {tallies[slot].recall:.2f} |")
-    rest = pooled(tallies, others(tallies))
-    lines.append(f"| all other attributes, pooled | {rest.precision:.2f} | {rest.recall:.2f} |")
+        lines.append(f"| {slot} | {_figures(usual[slot])} | {_figures(hard[slot])} |")
+    lines.append(
+        f"| all other attributes, pooled | {_figures(pooled(usual, others(usual)))} "
+        f"| {_figures(pooled(hard, others(hard)))} |"
+    )
+    for slot, tally in usual.items():
+        if round(min(tally.precision, tally.recall), 2) < 0.9:
+            name = f"of these below 0.90: {slot}, {tally.right + tally.missed} values"
+            lines.append(f"| {name} | {_figures(tally)} | {_figures(hard[slot])} |")
+    lines += ["", "| verdict | faithful among the accepted | found among the faithful and fluent |", "|---|---:|---:|"]
     for policy in ("paraphrase", "concise"):
         score = score_pairs(load("pairs_heldout"), policy)
-        lines.append(
-            f"| verdict, {policy}: faithful among the accepted; found among the faithful and fluent "
-            f"| {score.precision:.2f} | {score.recall:.2f} |"
-        )
+        lines.append(f"| {policy} | {score.precision:.2f} | {score.recall:.2f} |")
     return "\n".join(lines)
+
+
+def _figures(tally: Tally) -> str:
+    return f"{tally.precision:.2f} / {tally.recall:.2f}"
 
 
 def test_the_readme_tells_the_figures() -> None:

@@ -56,6 +56,9 @@ class Ahead(Places):
             named = before is not None and (bool(before.closed) or before.can_be(*_MODIFIERS) is not None)
             return not one.word.endswith(("s", "ed")) and named and following.can_be("item") is not None
         item = following.can_be("item")
+        if kind.kind in ("part", "marking") and item is None:
+            # "Green ‹block› letters", "a ‹zipper› pocket".
+            return not kind.plural and following.can_be("part", "marking", "graphic") is not None
         if item is None or (kind.plural and kind.kind == "item"):
             return False
         return kind.kind != "item" or not related(kind.value, item.value)
@@ -102,6 +105,8 @@ class Ahead(Places):
         """A word that is an item or a part of one (hood, belt, heels): a part behind "with" and an item."""
         if one.can_be("part") is None or self.link == "wear":
             return False
+        if self.link == "have" and self.subjects_open and self.last in self.subjects:
+            return True  # "her sneakers have green heels"
         item = one.can_be("item")
         if (
             item is not None

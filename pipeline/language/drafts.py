@@ -34,6 +34,8 @@ class ItemDraft:
     absent: bool = False
     relation: Relation | None = None
     plural: bool = False
+    holder: "ItemDraft | None" = None
+    """The bag or cup it is told to be in: "a bag ‹of vegetables› in her hand" tells where the bag is."""
 
     def is_or_becomes(self, name: str) -> bool:
         """Whether `name` may be another word for this item: the same, more general or more special."""

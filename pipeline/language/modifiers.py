@@ -57,7 +57,15 @@ class Modifiers(State):
             return
         if not self.waiting:
             self.waiting_link = "" if self.determiner else self.link
+            if one.can_be("colour", "shade") and self._of_last(here):
+                self.waiting_link = "in"
         self.waiting.append((here, one))
+
+    def _of_last(self, here: int) -> bool:
+        """ "A top ‹of› white and navy", "a skirt ‹of the same› navy"."""
+        while here > 1 and self.marks[here - 1].word in ("a", "the", "same"):
+            here -= 1
+        return here > 1 and self.marks[here - 1].word == "of" and self.last_at == here - 2
 
     def settle(self, describes_on: bool) -> None:
         """At a comma or "and": words that wait belong to the last noun where they stand behind it, not before another.
@@ -66,6 +74,10 @@ class Modifiers(State):
         brown, …". `describes_on`: more describing words come, perhaps of the same noun to come.
         """
         last = self.last
+        if self.waiting and self._stands_alone() and all(one.can_be("age") for _, one in self.waiting):
+            waiting, self.waiting = self.waiting, []
+            self.traits["age"].extend(value_of(one, one.meanings["age"].value) for _, one in waiting)  # "male, 50s, …"
+            return
         if self.waiting and self.waiting_link in ("in", "wear") and self._another_coloured():
             self.flush()  # "in ‹white›, blue jeans and …"
             return
@@ -83,7 +95,7 @@ class Modifiers(State):
             bool(between) and self.comma == self.at and following is not None and following.can_be("colour", "shade")
         )
         of_stuff = self.waiting_link == "in" and _is_material(marks[-1])
-        if behind and self.last_part is not None and self.part_speaks:
+        if behind and self.last_part is not None and (self.part_speaks or self._in_behind_part(self.waiting)):
             waiting, self.waiting = self.waiting, []
             self._say_of(self.last_part, waiting)
             self.link, self.part_speaks = "", False
@@ -95,6 +107,16 @@ class Modifiers(State):
             else:
                 self._say_of_subjects(last, waiting)
             self.link = ""
+
+    def _in_behind_part(self, waiting: Waiting) -> bool:
+        """ "A collar ‹in navy›"."""
+        first = waiting[0][0] if waiting else 0
+        return self.waiting_link == "in" and self.last_at == first - 2 and self.marks[first - 1].word == "in"
+
+    def _stands_alone(self) -> bool:
+        """Whether what waits stands between commas, and words are not still coming."""
+        before = self.mark_at(self.waiting[0][0] - 1)
+        return self.comma == self.at and (before is None or before.closed in ("comma", "stop"))
 
     def _another_coloured(self) -> bool:
         """Whether, behind a comma, one colour and its item come."""
@@ -120,7 +142,7 @@ class Modifiers(State):
             self.items.append(ItemDraft("dress", name, colours=colours, relation="worn"))
             waiting = rest
         adjacent = bool(waiting) and waiting[0][0] == self.last_at + 1
-        if self.last_part is not None and self.part_speaks and waiting:
+        if self.last_part is not None and (self.part_speaks or self._in_behind_part(waiting)) and waiting:
             self._say_of(self.last_part, waiting)  # "whose sleeves are white"
             return
         if self.last_part is not None and adjacent and all(is_state(one) for _, one in waiting):
@@ -132,9 +154,15 @@ class Modifiers(State):
         """ "His shirt and pants are ‹both black›": of everything that the verb is said of."""
         bare = isinstance(last, ItemDraft) and not last.colours
         self._say_of(last, waiting)
-        if bare and self.waiting_link == "be" and self.subjects and self.subjects[-1] is last:
+        before = self.mark_at(waiting[0][0] - 1) if waiting else None
+        of_all = before is not None and before.word in ("all", "both", "also both", "are both", "are all")
+        if bare and self.subjects and self.subjects[-1] is last and (of_all or self._subjects_speak()):
             for subject in self.subjects[:-1]:
                 subject.colours.extend(self.subjects[-1].colours)
+
+    def _subjects_speak(self) -> bool:
+        """Whether the items that "and" joins open the sentence: not "he wears a hat and shoes that are …"."""
+        return self.waiting_link == "be" and self.subjects_open
 
     def _say_of(self, head: Head | None, waiting: Waiting) -> None:
         """Give describing words to a noun; what cannot be said of it goes to `others`."""

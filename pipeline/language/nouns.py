@@ -7,7 +7,7 @@ from .drafts import BodyHead, ItemDraft, PartDraft, PersonHead, value_of
 from .lexicon.load import Meaning, lexicon
 from .marks import Mark
 from .modifiers import Modifiers
-from .state import GARMENTS, HELD, WORN
+from .state import GARMENTS, HELD, WORN, Waiting
 
 _GENERIC = frozenset(
     ("shoes", "boots", "pants", "shirt", "top", "skirt", "jacket", "vest", "shorts", "coat", "hat", "socks", "bottoms")
@@ -161,8 +161,12 @@ class Nouns(Modifiers):
         elif meaning.value not in (draft.name.value, *lexicon().more_general(draft.name.value)):
             draft.name, draft.slot = value_of(one, meaning.value), entry.slot
         draft.colours.extend(shared)
+        draft.holder = self._holder(waiting)
         self._say_of(draft, waiting)
-        self.subjects = [*beside, draft] if beside or not self.link else []
+        self.subjects_open = self.subjects_open if beside else not self.link
+        self.subjects = [*beside, draft]
+        if not (self.link or self.relation or self.items_since_verb):
+            self.subject = draft
         self._layer_above(draft)
         draft.absent = draft.absent or self.negated
         self.negation = None
@@ -176,8 +180,9 @@ class Nouns(Modifiers):
         draft.where.extend(self.places)
         draft.parts.extend(self.parts_ahead)
         if self.layer is not None and self.layer[1] is not draft:
-            preposition, outer = self.layer
-            outer.where.append(Value(f"{preposition} {draft.called_beside(outer)}", one.text, (one.start, one.end)))
+            preposition, outer, start = self.layer
+            told = f"{preposition} {draft.called_beside(outer)}"
+            outer.where.append(Value(told, self.text[start : one.end], (start, one.end)))
         self.places, self.parts_ahead, self.layer, self.number = [], [], None, None
         self.last, self.last_at, self.last_part, self.link, self.determiner = draft, self.at - 1, None, "", ""
         self.items_since_verb += 1
@@ -241,6 +246,14 @@ class Nouns(Modifiers):
         between = self.marks[self.last_at + 1 : self.at - 1]
         joined = all(one.closed in ("and", "comma", "a", "the", "whose") for one in between)
         return self.subjects if joined and not said else []
+
+    def _holder(self, waiting: Waiting) -> ItemDraft | None:
+        """ "A cup ‹of coffee›": the cup."""
+        first = waiting[0][0] if waiting else self.at - 1
+        before = self.mark_at(first - 1)
+        inside = before is not None and before.word == "of" and self.last_at == first - 2
+        held = isinstance(self.last, ItemDraft) and self.last.slot in ("bag", "carried")
+        return self.last if inside and held and isinstance(self.last, ItemDraft) else None
 
     def _layer_above(self, draft: ItemDraft) -> None:
         """ "Under it she wears ‹a shirt›"; "over the ‹dress› is a cardigan": the dress is what the next is over."""

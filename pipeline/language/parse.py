@@ -21,7 +21,7 @@ _TO = Meaning("preposition", "to")
 _BLACK: dict[Kind, Meaning] = {"colour": Meaning("colour", "black", "black")}
 # What clothes and hair do as well as people.
 _OF_THINGS = frozenset(("reach", "rest", "lie", "stretch", "stop", "extend", "fall", "touch"))
-_COVER = frozenset(("cover", "covers", "covering"))
+_COVER = frozenset(("cover", "covers", "covering", "crosses", "hide", "hides", "hiding"))
 # The same of what opens a sentence.
 _OF_SUBJECTS = frozenset(("sit", "swing", "cross", "turn", "hide"))
 # Ways of carrying that are seen as something the body does.
@@ -94,7 +94,7 @@ class _Reader(Ahead):
                 self.number = one
         elif one.word == "left" and self._state_next():
             pass  # "a shirt ‹left› open"
-        elif one.word == "bottom" and self.waiting and not self.determiner and self.link != "with":
+        elif one.word == "bottom" and self.waiting and self._bottom_half():
             self.item(one, lexicon().meanings[("bottoms",)]["item"])  # "blue top grey bottom"
         elif one.word == "back" and self._noun_follows(here):
             self.wait(here, replace(one, meanings=_BLACK))  # "back pants": the commonest misspelt colour
@@ -119,7 +119,7 @@ class _Reader(Ahead):
         elif (action := one.can_be("action")) is not None:
             if action.value in _OF_THINGS and isinstance(self.last, (ItemDraft, HairDraft)):
                 return  # "a skirt reaching her knees"
-            if action.value in _OF_SUBJECTS and self.subjects and self.last_at == here - 1:
+            if action.value in _OF_SUBJECTS and self.subjects_open and self.last_at == here - 1:
                 return  # "her sunglasses sit on her head"
             if action.value == "look" and self._coloured_next(self.at):
                 self.verb("be", one.word)  # "trousers, which look grey"
@@ -136,6 +136,12 @@ class _Reader(Ahead):
         else:
             degree = one.word.endswith("ly") and self._describes_on()  # "are ‹heavily› patterned"
             self.other(here, one, modifies=degree or self._noun_follows(here))
+
+    def _bottom_half(self) -> bool:
+        """ "A blue top, a grey ‹bottom›", not the bottom of the shoes or of a bag."""
+        last = self.last
+        worn = not isinstance(last, ItemDraft) or last.slot in ("upper", "outer", "headwear")
+        return worn and self.determiner in ("", "a") and self.link not in ("with", "have")
 
     def _preposition(self, meaning: Meaning) -> None:
         if isinstance(self.last, HairDraft) and meaning.value in ("up", "down") and not self._body_ahead():
@@ -154,7 +160,7 @@ class _Reader(Ahead):
             self.relation = "worn"
         if meaning.value in LAYERS and isinstance(self.last, ItemDraft):
             if self._item_comes():
-                self.layer = (meaning.value, self.last)
+                self.layer = (meaning.value, self.last, self.marks[self.at - 1].start)
             elif len(self.items) > 1 and self.items[-1] is self.last:
                 # "a robe and a suit ‹under› it"
                 here = self.marks[self.at - 1]

@@ -10,6 +10,7 @@ _HANGS = frozenset(
     ("hangs", "hang", "rests", "sits", "lies", "is", "are", "he", "she", "they", "there is", "there are")
 )
 SIDES = frozenset(("left", "right", "other"))
+_HANGING = frozenset(("hang", "hangs", "dangle", "dangles", "rest", "rests", "lies", "sits", "slung", "strapped"))
 _REACHING = frozenset(("to", "above", "below", "past", "down"))
 
 
@@ -34,14 +35,8 @@ class Places(Nouns):
         self.link = sort
         if sort == "be" and self.place_at == self.at - 2 and self.place_opens:
             self._turn_round()
-        if sort == "carry" and isinstance(self.last, BodyHead):
+        if sort == "carry" and not self._held_in_other() and isinstance(self.last, BodyHead):
             self._held_in(self.last)
-        elif sort == "carry" and self.limb and (hand := self.mark_at(self.at - 2)) is not None:
-            # "One hand holds a cup and the ‹other› holds …"
-            side = hand.can_be("side")
-            if side is not None and side.value in SIDES and not self.body_at(self.at - 1):
-                self.others = [value for value in self.others if value.span != (hand.start, hand.end)]
-                self.places.append(value_of(hand, f"{side.value} {self.limb}"))
         if sort in ("wear", "carry"):
             self.relation = "worn" if sort == "wear" else "carried"
         elif sort == "have":
@@ -60,6 +55,10 @@ class Places(Nouns):
         start, end = self.marks[first].start, self.marks[last].end
         text = self.text[start:end]
         head = None if isinstance(self.last, PartDraft) or self._opens_clause(first, last) else self.last
+        if isinstance(head, ItemDraft) and head.holder is not None:
+            head = head.holder
+        if self.subject is not None and self._hangs_before(first):
+            head = self.subject
         if isinstance(head, HairDraft) and body in lexicon().length_at["hair"] and preposition != "on":
             past = "past " if "past" in text.lower() or "below" in text.lower() else ""
             head.length.append(Value(f"{past}{body} length", text, (start, end)))
@@ -117,12 +116,27 @@ class Places(Nouns):
             return False
         return self.marks[last + 1].word in _HANGS
 
+    def _hangs_before(self, first: int) -> bool:
+        """ "A bag with two pins ‹hangs› from one shoulder"."""
+        before = self.mark_at(first - 1)
+        return before is not None and before.word in _HANGING
+
     def _turn_round(self) -> None:
         """ "On his feet are ‹black shoes›": the place is the next thing's."""
         places = self.last.where if isinstance(self.last, ItemDraft) else self.others
         if places and places[-1].span[1] == self.marks[self.place_at].end:
             self.places.append(places.pop())
         self.last, self.link, self.items_since_verb = None, "", 0
+
+    def _held_in_other(self) -> bool:
+        """ "One hand holds a cup and the ‹other› holds …"."""
+        hand = self.mark_at(self.at - 2)
+        side = hand.can_be("side") if hand is not None else None
+        if hand is None or side is None or side.value not in SIDES or not self.limb:
+            return False
+        self.others = [value for value in self.others if value.span != (hand.start, hand.end)]
+        self.places.append(value_of(hand, f"{side.value} {self.limb}"))
+        return True
 
     def _held_in(self, head: BodyHead) -> None:
         """ "Her left hand is holding ‹a leash›": the thing is in the left hand."""

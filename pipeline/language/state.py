@@ -51,11 +51,14 @@ class State:
         # A negation that no item has taken: said of something else.
         self.negation: Mark | None = None
         self.places: list[Value] = []
-        self.layer: tuple[str, ItemDraft] | None = None
+        self.layer: tuple[str, ItemDraft, int] | None = None
         # What the next item is over or under, with the words that say so: "under it she wears …".
         self.beneath: tuple[Value, ItemDraft | None] | None = None
         # Items named side by side with nothing said of them yet: "his shirt and pants ‹are both black›".
         self.subjects: list[ItemDraft] = []
+        self.subjects_open = False
+        # The item a clause opens with, whatever it is told to have: "a bag with a charm ‹hangs from …›".
+        self.subject: ItemDraft | None = None
         self.parts_ahead: list[PartDraft] = []
         self.comma = self.conjunction = -1
         self.items_since_verb = 0

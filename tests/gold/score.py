@@ -18,6 +18,7 @@ from tbpr_data.schemas.attributes import DETAILS, Item, Person, Value
 
 HERE = Path(__file__).parent
 _NOISE = re.compile(r"\b(?:coloured|colored|colou?r|in|a|an|the|his|her|their|on|of)\b|[^a-z0-9 ]")
+_POSES = ("seen from", "hands ", "away from camera", "look down")
 Fact = tuple[str, ...]
 
 
@@ -113,7 +114,10 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
             for value in getattr(item, field):
                 words = plain(value.text)
                 quoted = next((known for known in labelled if known[0] == name and _same(known[1], words)), None)
-                facts.append((labelled[quoted], *quoted) if quoted else (field, name, words))
+                if quoted:
+                    facts.append((labelled[quoted], *quoted))
+                elif not any(_named(known, name, words) for known in row.get("items", [])):
+                    facts.append((field, name, words))
         # "Sleeves rolled up", "with a skull on it": of the shirt, to the label.
         for value in (value for part in item.parts for value in (part.name, *part.details)):
             quoted = next(
@@ -132,13 +136,16 @@ def _read_facts(person: Person, row: dict[str, Any]) -> list[Fact]:
 
 
 def _read_actions(person: Person, row: dict[str, Any]) -> list[Fact]:
-    """Actions as the label quotes them, where they share its words; how the camera sees the person is none to it."""
+    """Actions as the label quotes them, where they share its words.
+
+    How hands are held and how the camera sees the person is none to it.
+    """
     quoted = [plain(known) for known in row.get("actions", [])]
     facts = []
     for value in person.actions:
         words = plain(value.text)
         known = next((known for known in quoted if set(known.split()) & set(words.split())), None)
-        if known is not None or not value.value.startswith("seen from"):
+        if known is not None or not value.value.startswith(_POSES):
             facts.append(("action", known or words))
     return list(dict.fromkeys(facts))
 
@@ -174,6 +181,11 @@ def _same(label: str, read: str) -> bool:
     """Whether one quotes the other: "knee" and "down to the knees"."""
     a, b = set(label.split()), set(read.split())
     return bool(a and b) and (a <= b or b <= a)
+
+
+def _named(label: dict[str, Any], head: str, words: str) -> bool:
+    """Whether words are part of a label's name: "basketball" of "basketball shorts"."""
+    return _head(label["name"]) == head and set(words.split()) <= set(plain(label["name"]).split())
 
 
 def _head(name: str) -> str:
