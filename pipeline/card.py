@@ -19,6 +19,7 @@ from ..schemas.prompt import Prompt
 from ..schemas.rows import PairRow, RejectRow
 from .checks.reasons import REASONS
 from .manifest import Manifest
+from .negatives.guards import GUARDS
 from .shards import pairs_schema, rejects_schema, write_text
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -41,6 +42,10 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
         source=manifest.source,
         model=made_from["model"],
         negatives=made_from["config"]["negatives"]["enabled"],
+        recipe=made_from["config"]["negatives"]["recipe"] if made_from["config"]["negatives"]["enabled"] else "",
+        balanced=made_from["config"]["negatives"]["balance"],
+        guards=dict(sorted(sum((Counter(block.guarded) for block in manifest.blocks), Counter[str]()).items())),
+        guard_meanings=GUARDS,
         checks=made_from["config"]["checks"],
         judged=made_from["config"]["judge"]["enabled"],
         meanings=REASONS,

@@ -100,6 +100,52 @@ def augment(
         raise typer.Exit(3)
 
 
+@app.command()
+def negatives(
+    source: Annotated[str, typer.Argument(help="File or folder of a dataset, or hf:NAME.")],
+    out: Annotated[Path, typer.Option(help="Folder of the dataset to make, or to go on making.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Format of the source; recognised by content.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="person (guarded and balanced) or negclip (NegCLIP's six swaps as they are).")
+    ] = None,
+    rules: Annotated[list[str] | None, typer.Option(help="Only this rule or kind (repeatable).")] = None,
+    per_caption: Annotated[int | None, typer.Option(help="At most so many a caption.")] = None,
+    no_balance: Annotated[bool, typer.Option("--no-balance", help="Take what the rules give at random.")] = False,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
+    images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help=_SET_HELP, metavar="KEY=VALUE")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
+) -> None:
+    """Make hard negatives of every caption of SOURCE and write Parquet shards to --out. No language model is needed."""
+    from .config import load_config
+    from .run import augment as run_augment
+    from .screen import Screen
+    from .summary import show_summary
+
+    flags: dict[str, Any] = {
+        "source.path": source,
+        "source.format": format_,
+        "source.split": split,
+        "source.limit": limit,
+        "source.images_root": str(images_root) if images_root else None,
+        "recipe": (),
+        "seed": seed,
+        "negatives.enabled": True,
+        "negatives.recipe": recipe,
+        "negatives.rules": tuple(rules) if rules else None,
+        "negatives.per_caption": per_caption,
+        "negatives.balance": False if no_balance else None,
+    }
+    screen = Screen(quiet=quiet)
+    outcome = run_augment(load_config(None, settings or [], flags), out, screen)
+    show_summary(outcome.root, outcome.manifest, screen)
+    typer.echo(outcome.root)
+
+
 _LINES_HELP = "File to read; stdin where it is - or left out."
 _WORKERS_HELP = "Processes; 0 takes every core."
 

@@ -77,14 +77,16 @@ class NegativesConfig(_Section):
 
     enabled: bool = True
     """Make them."""
-    recipe: Literal["negclip"] = "negclip"
-    """Which rules: NegCLIP's six swaps."""
+    recipe: Literal["person", "negclip"] = "person"
+    """Which rules: ours on the parsed person, guarded and balanced, or NegCLIP's six swaps as they are."""
     rules: tuple[str, ...] | None = None
-    """Only these rules of the recipe."""
+    """Only these rules, or kinds, of the recipe."""
     per_caption: int | None = Field(default=None, ge=1)
-    """At most so many a caption."""
+    """At most so many a caption; by default one of each kind (person), or one a rule (negclip)."""
+    balance: bool = True
+    """Choose so that a text-only scorer cannot tell negatives from captions (person)."""
     spacy_model: str | None = None
-    """spaCy model; by default the largest official English one installed, else the one from PyPI."""
+    """spaCy model (negclip); by default the largest official English one installed, else the one from PyPI."""
 
 
 # Where and how fast a run goes; everything else decides what it writes.
@@ -96,8 +98,8 @@ class RunConfig(_Section):
 
     source: SourceConfig
     """What is read."""
-    recipe: tuple[str, ...] = Field(default=("paraphrase",), min_length=1)
-    """Prompts, by name or TOML path; every caption is asked each of them."""
+    recipe: tuple[str, ...] = ("paraphrase",)
+    """Prompts, by name or TOML path; every caption is asked each of them. With none no model is needed."""
     samples: int = Field(default=3, ge=1, le=64)
     """Answers asked of each caption and prompt."""
     keep: PositiveInt | Literal["all"] = 1

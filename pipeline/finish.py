@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from .language.english import load_english
 from .language.parse import parse
 from .llm.requests import Asked, RequestPlan
 from .negatives.contradicted import contradicted_rewrite
-from .negatives.generate import generate
+from .negatives.rows import Identity, with_negatives
 from .shards import ShardRecord, pairs_schema, rejects_schema, write_shard
 
 
@@ -40,6 +41,10 @@ class BlockJob:
     run_id: str
     out: Path
     journal_path: Path
+    siblings: Mapping[Identity, tuple[str, ...]]
+    """The captions of every identity of the block."""
+    known_texts: Path | None
+    """Hashes of all captions of the source."""
 
 
 class BlockResult(BaseModel):
@@ -61,6 +66,8 @@ class BlockResult(BaseModel):
     """Rewrites refused."""
     negatives: int
     """Hard negatives made."""
+    guarded: dict[str, int]
+    """Guard → candidates for hard negatives that it refused."""
     failed: int
     """Requests without an answer that a later run asks again."""
 
@@ -72,7 +79,7 @@ def load_tools(config: RunConfig) -> None:
         parse("a man")
     if config.checks.english_only:
         is_english("a man")
-    if config.negatives.enabled:
+    if config.negatives.enabled and config.negatives.recipe == "negclip":
         load_english(config.negatives.spacy_model)
     if config.checks.similarity:
         similarities("a man", ["a man"])
@@ -113,14 +120,18 @@ def finish_block(job: BlockJob) -> BlockResult:
                 provenance = _provenance(job, asked, sample.completion, engine)
                 if sample.reasons:
                     rejects.append(_reject_row(asked, sample, provenance))
-                    contradicted += contradicted_rewrite(caption.text, sample)
+                    contradicted += contradicted_rewrite(caption.text, sample, _others(job, caption))
                 else:
                     pairs.append(_rewrite_row(asked, sample, provenance))
                     kept.append(sample.text)
         if job.config.negatives.enabled and contradicted:
             once = {negative.text: negative for negative in reversed(contradicted)}
             pairs[human] = pairs[human].model_copy(update={"negatives": list(once.values())[::-1]})
-    pairs = _with_negatives(job, pairs)
+    guarded: Counter[str] = Counter()
+    if job.config.negatives.enabled:
+        pairs, guarded = with_negatives(
+            pairs, job.config.negatives, seed=job.config.seed, siblings=job.siblings, known_texts=job.known_texts
+        )
     reasons = Counter(reason for row in rejects for reason in row.reasons)
     return BlockResult(
         name=job.block.name,
@@ -130,6 +141,7 @@ def finish_block(job: BlockJob) -> BlockResult:
         reasons=dict(sorted(reasons.items())),
         rejected=len(rejects),
         negatives=sum(len(row.negatives) for row in pairs),
+        guarded=dict(sorted(guarded.items())),
         failed=failed,
     )
 
@@ -152,6 +164,13 @@ def _doubts(job: BlockJob, answers: Answers) -> Doubts | None:
     if not job.config.judge.enabled:
         return None
     return Doubts(job.plan.model, {key: completion for key, (completion, _) in answers.items()})
+
+
+def _others(job: BlockJob, caption: SourceCaption) -> tuple[Person, ...]:
+    """The same identity, as its other captions tell."""
+    image = caption.image
+    texts = job.siblings.get((image.dataset, image.pid), ())
+    return tuple(parse(text) for text in texts if text != caption.text)
 
 
 def _by_prompt(asked: list[Asked]) -> list[list[Asked]]:
@@ -250,24 +269,6 @@ def _provenance(job: BlockJob, asked: Asked, completion: Completion, engine: Eng
         completion_tokens=completion.completion_tokens,
         run_id=job.run_id,
     )
-
-
-def _with_negatives(job: BlockJob, pairs: list[PairRow]) -> list[PairRow]:
-    config = job.config.negatives
-    if not config.enabled:
-        return pairs
-    negatives: list[list[Negative]] = generate(
-        [row.text for row in pairs],
-        [row.caption_id for row in pairs],
-        seed=job.config.seed,
-        rules=config.rules,
-        per_caption=config.per_caption,
-        nlp=load_english(config.spacy_model),
-    )
-    return [
-        row.model_copy(update={"negatives": [*row.negatives, *made]})
-        for row, made in zip(pairs, negatives, strict=True)
-    ]
 
 
 def _write(job: BlockJob, pairs: list[PairRow], rejects: list[RejectRow]) -> tuple[ShardRecord, ...]:

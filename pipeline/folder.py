@@ -28,6 +28,11 @@ class OutputFolder:
         return self.root / STATE / "journal" / f"{block.name}.jsonl"
 
     @property
+    def known_texts(self) -> Path:
+        """Hashes of all captions of the source."""
+        return self.root / STATE / "captions.npy"
+
+    @property
     def log_path(self) -> Path:
         """Log of the vLLM server this run starts."""
         return self.root / STATE / "vllm.log"

@@ -16,7 +16,7 @@ from .manifest import Manifest
 from .negatives.registry import NEGATIVES_VERSION, select_rules
 
 # Raised when the same inputs would give other rows for a reason no other version here names.
-DATA_VERSION = 2
+DATA_VERSION = 3
 _WORD_PACKAGES = ("symspellpy", "snowballstemmer")
 
 
@@ -30,15 +30,16 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
     versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
     rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
     if config.negatives.enabled:
-        from .language.english import installed_model, model_version
-
-        select_rules(config.negatives.rules)
-        versions["spacy"] = package_version("spacy")
-        versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
+        select_rules(config.negatives.recipe, config.negatives.rules)
         rules["negatives"] = NEGATIVES_VERSION
+        if config.negatives.recipe == "negclip":
+            from .language.english import installed_model, model_version
+
+            versions["spacy"] = package_version("spacy")
+            versions["spacy_model"] = model_version(config.negatives.spacy_model or installed_model())
     if config.checks.similarity:
         versions["similarity"] = similarity_version()
-    if config.checks.faithful:
+    if config.checks.faithful or (config.negatives.enabled and config.negatives.recipe == "person"):
         # Their word list and their stems decide what the parser respells and what the comparison finds again.
         versions |= {name: package_version(name) for name in _WORD_PACKAGES}
     made_from: dict[str, Any] = {

@@ -30,10 +30,13 @@ from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
 from .manifest import Manifest, read_manifest
+from .negatives.rows import texts_by_identity, write_known_texts
 from .screen import Screen
 from .shards import write_text
 from .sources.read import read_source
 from .workers import start_workers
+
+_NO_MODEL = ModelChoice(name="none", revision=None, sampling=Sampling())
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Outcome:
 
 
 def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
-    """Make or go on making the dataset in `out`.
+    """Make or go on making the dataset in `out`. With an empty recipe nothing is asked of a model: negatives alone.
 
     Raises UserError for what the user can mend, RunFailed for what stopped the run; what was answered stays on disk
     and the same call goes on from there.
@@ -61,15 +64,18 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     existing = read_manifest(out) if out.is_dir() else None
     finished = existing is not None and existing.complete and not any(block.failed for block in existing.blocks)
     # A finished dataset asks nothing, so its server need not be there; for any other run it should be, before all else.
-    endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint and not finished else None
+    asks = bool(config.recipe) and not finished
+    endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint and asks else None
     served = endpoint.served_model if endpoint else existing.made_from["model"]["name"] if existing else None
-    model = _model(config, served)
+    model = _model(config, served) if config.recipe else _NO_MODEL
     plan = _plan(config, model)
     manifest = fresh_manifest(config, source, model, plan)
-    if config.server.endpoint is None and not finished and find_running(model) is None:
+    if asks and config.server.endpoint is None and find_running(model) is None:
         installed_engine(config.server.device)
     with _disk_errors(out), open_folder(out, manifest) as folder:
-        write_text(folder.root / "run.toml", _run_toml(config, plan, model))
+        write_text(folder.root / "run.toml", _run_toml(config, model))
+        if config.negatives.enabled:
+            write_known_texts(folder.known_texts, (caption.text for caption in source.captions()))
         try:
             _answer_and_finish(config, source, model, plan, endpoint, folder, screen)
         finally:
@@ -169,7 +175,10 @@ def _answer_and_finish(
         screen.begin_answering()
         return Open(client, concurrency, watch=server.watch if server else None)
 
+    identities = texts_by_identity(source) if config.negatives.enabled else {}
+
     def job_of(block: Block) -> BlockJob:
+        told = {(caption.image.dataset, caption.image.pid) for caption in block.captions}
         return BlockJob(
             block=block,
             plan=plan,
@@ -179,6 +188,8 @@ def _answer_and_finish(
             run_id=folder.manifest.run_id,
             out=folder.root,
             journal_path=folder.journal_path(block),
+            siblings={identity: identities[identity] for identity in told} if identities else {},
+            known_texts=folder.known_texts if config.negatives.enabled else None,
         )
 
     async def questions(block: Block) -> list[Request]:
@@ -221,10 +232,11 @@ async def _managed(
     return await server.wait_ready(), server
 
 
-def _run_toml(config: RunConfig, plan: RequestPlan, model: ModelChoice) -> str:
+def _run_toml(config: RunConfig, model: ModelChoice) -> str:
     # Server and workers stay out: they are this machine's, and decide nothing that is written.
     values = config.model_dump(mode="json", exclude_none=True, exclude=NOT_SHAPING)
-    values["llm"]["model"] = config.llm.model or model.name
+    if config.recipe:
+        values["llm"]["model"] = config.llm.model or model.name
     return (
         "# The resolved configuration of this dataset: tbpr-data augment --config run.toml --out DIR\n"
         + tomli_w.dumps(values)

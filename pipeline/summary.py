@@ -23,10 +23,15 @@ def show_summary(root: Path, manifest: Manifest, screen: Screen) -> None:
     table.add_column("what")
     table.add_column("how many", justify="right")
     table.add_row("human captions", f"{sum(block.captions for block in blocks):,}")
-    table.add_row("rewrites kept", f"{accepted:,} of {accepted + rejected:,}{_share(accepted, accepted + rejected)}")
+    if accepted + rejected:
+        table.add_row(
+            "rewrites kept", f"{accepted:,} of {accepted + rejected:,}{_share(accepted, accepted + rejected)}"
+        )
     for reason, count in reasons.most_common():
         table.add_row(f"  refused: {reason}", f"{count:,}")
     table.add_row("hard negatives", f"{sum(block.negatives for block in blocks):,}")
+    for guard, count in sum((Counter(block.guarded) for block in blocks), Counter[str]()).most_common():
+        table.add_row(f"  refused: {guard}", f"{count:,}")
     if screen.rate_tokens_s:
         table.add_row("tokens generated a second", f"{screen.rate_tokens_s:,.0f}")
     screen.table(table)

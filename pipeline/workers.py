@@ -46,12 +46,12 @@ class Workers:
 
 @contextmanager
 def start_workers(config: RunConfig) -> Iterator[Workers]:
-    """`config.workers` processes, 0 for one a core less one for the client, 8 at most.
+    """`config.workers` processes, 0 for one a core less one for the client where there is one, 8 at most.
 
     They load what they need at once, while the first answers are on their way: spaCy takes five to ten seconds.
     """
     count = config.workers
-    count = count or max(1, min(8, (os.cpu_count() or 2) - 1))
+    count = count or max(1, min(8, (os.cpu_count() or 2) - bool(config.recipe)))
     # spawn: a forked copy of a process with threads (the event loop's, Arrow's) may hang.
     pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
     try:

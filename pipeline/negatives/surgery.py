@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...schemas.rows import Edit
 
+_ARTICLE_BEFORE = re.compile(r"(?<![^\W_])(an?)\s+\Z", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+_SILENT_H = re.compile(r"hour|heir|honest|hono")
+_LIKE_YOU = re.compile(r"uni(?!n|m|den)|us[aeu]|ut[aei]|u$|eu|ewe|one|once|ouija|ubiq|ukul|ura|uro")
 _OPENING = " \t\r\n\"'“”‘’(["
 _FULL_STOPS = ".!?"
 
@@ -52,6 +57,49 @@ def apply_edits(source: str, replacements: Sequence[Replacement]) -> tuple[str, 
         written, read = start + len(new.text), new.end
         edits.append(Edit(source_start=new.start, source_end=new.end, start=start, end=written))
     return "".join([*parts, source[read:]]), edits
+
+
+def mended(source: str, replacements: Sequence[Replacement]) -> tuple[str, list[Edit]]:
+    """The text with the replacements made, and what they break put right: capitals, and "a" or "an" before them.
+
+    Raises:
+        ValueError: as `apply_edits`.
+    """
+    cased = [replace(new, text=_capital_of(source, new)) for new in sorted(replacements, key=lambda new: new.start)]
+    articles = [article for new in cased if (article := _article_before(source, new, cased)) is not None]
+    return apply_edits(source, sorted([*cased, *articles], key=lambda new: (new.start, new.end)))
+
+
+def _capital_of(source: str, new: Replacement) -> str:
+    """The new piece with the capital that its place asks for."""
+    old = source[new.start : new.end]
+    if new.text and old[:1].isupper() and _opens_sentence(source, new.start):
+        return new.text[0].upper() + new.text[1:]
+    return new.text
+
+
+def _article_before(source: str, new: Replacement, all_new: Sequence[Replacement]) -> Replacement | None:
+    """The article before a new piece, where it has to change: "an ‹orange› shirt", "a ‹blue› shirt"."""
+    found = _ARTICLE_BEFORE.search(source, max(0, new.start - 8), new.start)
+    if found is None or any(other.start < found.end(1) and other.end > found.start(1) for other in all_new):
+        return None
+    following = _WORD.match((new.text + source[new.end :]).lstrip())
+    if following is None:
+        return None
+    right = article_of(following[0].lower())
+    if right == found[1].lower():
+        return None
+    return Replacement(found.start(1), found.end(1), right.capitalize() if found[1][0].isupper() else right)
+
+
+def article_of(word: str) -> str:
+    """`a` or `an`, by the sound a word begins with.
+
+    Rules of our own, for `inflect` knows no more of these captions' words (`audit` asks it) and takes 2 s to import.
+    """
+    if _SILENT_H.match(word):
+        return "an"
+    return "an" if word[:1] in "aeiou8" and not _LIKE_YOU.match(word) else "a"
 
 
 def undo_edits(text: str, edits: Sequence[Edit], source: str) -> str:

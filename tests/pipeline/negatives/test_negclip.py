@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tbpr_data.pipeline.language.english import load_english
-from tbpr_data.pipeline.negatives.generate import MAX_CHARACTERS, generate
-from tbpr_data.pipeline.negatives.registry import RULES
+from tbpr_data.pipeline.negatives.negclip_recipe import MAX_CHARACTERS, generate
+from tbpr_data.pipeline.negatives.registry import NEGCLIP as RULES
 from tbpr_data.pipeline.negatives.surgery import Replacement, apply_edits, same_caption, undo_edits
 from tbpr_data.schemas.errors import UserError
 from tbpr_data.schemas.rows import Negative
@@ -207,9 +207,12 @@ def test_picks_so_many_a_caption_in_the_order_of_the_rules(nlp):
 
 def test_a_caption_has_no_negative_twice(nlp, monkeypatch):
     monkeypatch.setattr(
-        "tbpr_data.pipeline.negatives.registry.RULES", {"a": RULES["negclip/noun"], "b": RULES["negclip/noun"]}
+        "tbpr_data.pipeline.negatives.negclip_recipe.NEGCLIP",
+        {"negclip/noun": RULES["negclip/noun"], "negclip/adverb": RULES["negclip/noun"]},
     )
-    assert [n.text for n in generate(["A shirt and a bag."], ["k"], seed=0, nlp=nlp)[0]] == ["A bag and a shirt."]
+    rules = ["negclip/noun", "negclip/adverb"]
+    made = generate(["A shirt and a bag."], ["k"], seed=0, rules=rules, nlp=nlp)[0]
+    assert [negative.text for negative in made] == ["A bag and a shirt."]
 
 
 def test_unusable_arguments(nlp):

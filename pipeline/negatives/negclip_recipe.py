@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...schemas.errors import UserError
 from ...schemas.rows import Negative
-from .registry import Rule, select_rules
+from .registry import NEGCLIP, NegclipRule, select_rules
 from .surgery import same_caption
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def generate(
         texts: the captions. One that is empty, longer than `MAX_CHARACTERS`, or no valid Unicode gets none.
         keys: an id a caption. What a rule picks depends on seed, key, rule and text: not on order or neighbours.
         seed: of the run.
-        rules: names of `registry.RULES`; all where None.
+        rules: names of `registry.NEGCLIP`; all where None.
         per_caption: keep so many, picked at random; all where None.
         nlp: a pipeline that tags and parses, as `load_english` gives.
 
@@ -49,7 +49,7 @@ def generate(
     """
     if per_caption is not None and per_caption < 1:
         raise UserError(f"per_caption is {per_caption}", where="negatives", mend="give 1 or more, or leave it out")
-    chosen = select_rules(rules)
+    chosen = {name: NEGCLIP[name] for name in select_rules("negclip", rules)}
     readable = [(text, key) for text, key in zip(texts, keys, strict=True) if _readable(text)]
     docs = nlp.pipe(((text, key) for text, key in readable), as_tuples=True, batch_size=_BATCH)
     made = iter([_of_caption(doc, key, seed, chosen, per_caption) for doc, key in docs])
@@ -61,7 +61,9 @@ def _readable(text: str) -> bool:
     return 0 < len(text) <= MAX_CHARACTERS and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _of_caption(doc: Doc, key: str, seed: int, rules: Mapping[str, Rule], per_caption: int | None) -> list[Negative]:
+def _of_caption(
+    doc: Doc, key: str, seed: int, rules: Mapping[str, NegclipRule], per_caption: int | None
+) -> list[Negative]:
     made: list[Negative] = []
     for name, rule in rules.items():
         negative = rule(doc, _random(seed, key, name))

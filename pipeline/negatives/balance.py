@@ -1,0 +1,135 @@
+"""Choosing among candidates so that a text-only scorer cannot tell the negatives from their captions.
+
+A linear scorer of n-grams finds negatives by the words that come in more often than they go out. The gradient of its
+loss at zero weights is the sum over all pairs of features(negative) - features(caption); where that sum vanishes, no
+weights do better than none (the loss is convex). So candidates are chosen, one a place, to bring the sum near zero:
+for each "blue jeans → black jeans" a "black jeans → blue jeans". SugarCrepe's adversarial refinement (Hsieh et al.,
+NeurIPS 2023, arXiv 2306.14610, §3.2) does this for two scores on a grid; a cell and its mirrored one are here one more
+feature, +1 and -1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_LONGEST = 3
+# How much a candidate may agree with all others, in its own squares; each bound is one turn through the places.
+_SLACKS = (32.0, 16.0, 8.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a negative does to the features: sparse, in one order of features for a whole block."""
+
+    features: np.ndarray
+    """Int64 indices."""
+    amounts: np.ndarray
+    """Float64, weighted as the scorer weights them."""
+
+
+class Grams:
+    """1- to 3-grams of white-space tokens, weighted by their rarity in the captions, as TF-IDF does."""
+
+    def __init__(self, captions: Iterable[str]) -> None:
+        self._ids: dict[tuple[str, ...], int] = {}
+        seen: Counter[tuple[str, ...]] = Counter()
+        count = 0
+        for caption in captions:
+            count += 1
+            seen.update(set(_grams(caption.split(), 0, None)))
+        self._rarest = math.log(1 + count) + 1
+        self._weights = {gram: math.log((1 + count) / (1 + number)) + 1 for gram, number in seen.items()}
+
+    def change(self, caption: str, negative: str) -> Change:
+        """Features of the negative less those of the caption."""
+        before, after = caption.split(), negative.split()
+        head = 0
+        for a, b in zip(before, after, strict=False):
+            if a != b:
+                break
+            head += 1
+        tail = 0
+        while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
+            tail += 1
+        first = max(0, head - _LONGEST + 1)
+        counts: Counter[tuple[str, ...]] = Counter(_grams(after, first, len(after) - tail))
+        counts.subtract(_grams(before, first, len(before) - tail))
+        told = {gram: number for gram, number in counts.items() if number}
+        features = [self._ids.setdefault(gram, len(self._ids)) for gram in told]
+        amounts = [number * self._weights.get(gram, self._rarest) for gram, number in told.items()]
+        return Change(np.array(features, dtype=np.int64), np.array(amounts))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+
+def _grams(tokens: Sequence[str], first: int, end: int | None) -> Iterable[tuple[str, ...]]:
+    """All n-grams that begin at `first` or behind it and before `end`."""
+    stop = len(tokens) if end is None else end
+    for length in range(1, _LONGEST + 1):
+        for start in range(first, min(stop, len(tokens) - length + 1)):
+            yield tuple(tokens[start : start + length])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was taken, and how balanced it is."""
+
+    taken: list[int | None]
+    """For each place the number of the candidate, or none where every one would show."""
+    before: float
+    """Mean agreement of two changes, taken at random."""
+    after: float
+    """Mean agreement of two changes as taken: 0 where knowing one says nothing of another."""
+
+
+def choose(places: Sequence[Sequence[Change]], size: int) -> Choice:
+    """Take one candidate a place, as many as can be while two changes agree no more than by chance.
+
+    What a scorer learns from some pairs helps it with others as far as their changes agree: the sum of the products of
+    all pairs of changes, |sum|² - sum of squares. Brought to zero, not below: a sum that vanishes outright would make
+    what is held out the mirror of what is learned from, and a scorer that turns its answer round would win.
+
+    Places are gone through in turn; a candidate is left for the next one, or for none, once it agrees too much with all
+    the others together. The bound is lowered until the sum is zero.
+
+    Args:
+        places: the candidates of each place, in the order in which they are preferred.
+        size: how many features there are.
+    """
+    total = np.zeros(size)
+    squares = [[float(change.amounts @ change.amounts) for change in place] for place in places]
+    taken: list[int | None] = [0 if place else None for place in places]
+    for place in places:
+        if place:
+            np.add.at(total, place[0].features, place[0].amounts)
+    own = sum(square[0] for square in squares if square)
+    agreement = before = float(total @ total) - own
+    for slack in _SLACKS:
+        for number, place in enumerate(places):
+            if agreement <= 0.0:
+                break
+            old = taken[number]
+            if old is not None:
+                total[place[old].features] -= place[old].amounts
+                agreement -= 2.0 * float(total[place[old].features] @ place[old].amounts)
+            new = None
+            for candidate in range(len(place)) if old is None else (old, *(n for n in range(len(place)) if n != old)):
+                agrees = 2.0 * float(total[place[candidate].features] @ place[candidate].amounts)
+                if agrees < slack * squares[number][candidate]:
+                    new = candidate
+                    total[place[new].features] += place[new].amounts
+                    agreement += agrees
+                    break
+            taken[number] = new
+    count = sum(one is not None for one in taken)
+    return Choice(taken, _mean(before, sum(1 for place in places if place)), _mean(agreement, count))
+
+
+def _mean(agreement: float, count: int) -> float:
+    return agreement / (count * (count - 1)) if count > 1 else 0.0

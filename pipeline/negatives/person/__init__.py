@@ -1,0 +1,1 @@
+"""Rules on the parsed person: each says what may be changed, and what would then be claimed."""

@@ -1,0 +1,73 @@
+"""Colours: exchanged between two things, or changed to another that such things have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from random import Random
+
+from ..candidate import Candidate, Caption, Claim
+from ..stock import Stock
+from ..surgery import Replacement
+from ..words import colours_exclude, words
+from .phrases import Coloured, coloured
+
+_MOST = 3
+
+
+def swap_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
+    """Two things exchange their colours: "a ‹black› shirt and ‹white› shoes"."""
+    for first, second in combinations(coloured(caption.text, caption.person), 2):
+        if first.end > second.start or not _all_exclude(first, second):
+            continue
+        if not (_had_by(stock, second, first.name) and _had_by(stock, first, second.name)):
+            continue
+        pieces = caption.text[first.start : first.end], caption.text[second.start : second.end]
+        yield Candidate(
+            "person/swap_colour",
+            "swap",
+            (f"{first.slot}.colour", f"{second.slot}.colour"),
+            (
+                Replacement(first.start, first.end, _inside(pieces[1])),
+                Replacement(second.start, second.end, _inside(pieces[0])),
+            ),
+            (*_claims(first.slot, second), *_claims(second.slot, first)),
+        )
+
+
+def replace_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
+    """A thing changes one of its colours to another that such a thing has in other captions."""
+    for one in coloured(caption.text, caption.person):
+        for colour in one.colours:
+            for new in stock.pick(stock.colours[one.name], rng, _MOST):
+                if all(colours_exclude(own, new) for own in one.colours) and _fits(one, new.value):
+                    yield Candidate(
+                        "person/replace_colour",
+                        "replace",
+                        (f"{one.slot}.colour",),
+                        (Replacement(*colour.span, new.text),),
+                        (Claim("colour", one.slot, new.value, new),),
+                    )
+
+
+def _all_exclude(first: Coloured, second: Coloured) -> bool:
+    return all(colours_exclude(a, b) for a in first.colours for b in second.colours)
+
+
+def _had_by(stock: Stock, one: Coloured, name: str) -> bool:
+    """Whether things of that name are told to have these colours in other captions too."""
+    known = {colour.value for colour in stock.colours[name]}
+    return all(colour.value in known for colour in one.colours)
+
+
+def _fits(one: Coloured, colour: str) -> bool:
+    return one.slot != "hair" or colour in words().hair_colours
+
+
+def _inside(piece: str) -> str:
+    """The piece without the capital that it may have at the head of a sentence."""
+    return piece[:1].lower() + piece[1:]
+
+
+def _claims(slot: str, one: Coloured) -> tuple[Claim, ...]:
+    return tuple(Claim("colour", slot, colour.value, colour) for colour in one.colours)

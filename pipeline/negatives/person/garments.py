@@ -1,0 +1,64 @@
+"""Garments, bags and things: exchanged between their describing words, or changed to another of their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from random import Random
+
+from ....schemas.attributes import Item
+from ...language.state import GARMENTS
+from ..candidate import Candidate, Caption, Claim
+from ..stock import Stock
+from ..surgery import Replacement
+from ..words import colours_exclude
+from .phrases import is_plural, noun_phrase
+
+_MOST = 3
+
+
+def swap_garment(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
+    """Two garments of the same number exchange their words: "a white ‹jacket› over a blue ‹shirt›"."""
+    told = [item for item in caption.person.items if item.slot in GARMENTS and item.colours and _movable(item)]
+    for first, second in combinations(told, 2):
+        apart = first.slot != second.slot and is_plural(first) == is_plural(second)
+        colours = all(colours_exclude(a, b) for a in first.colours for b in second.colours)
+        if not apart or not colours or not (_whole(caption.text, first) and _whole(caption.text, second)):
+            continue
+        a, b = first.name, second.name
+        yield Candidate(
+            "person/swap_garment",
+            "swap",
+            (first.slot, second.slot),
+            (Replacement(*a.span, b.text.lower()), Replacement(*b.span, a.text.lower())),
+            (
+                *(Claim("colour", second.slot, colour.value, colour) for colour in first.colours),
+                *(Claim("colour", first.slot, colour.value, colour) for colour in second.colours),
+            ),
+        )
+
+
+def replace_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
+    """A garment, bag or thing becomes one of its slot that it cannot be called: jeans → shorts, backpack → purse."""
+    for item in caption.person.items:
+        if item.absent or item.slot == "accessory" or (item.length and item.slot in GARMENTS):
+            continue  # "knee-length jeans", "a short-sleeved tank top"
+        names = stock.names_beside(item.slot, item.name.value, is_plural(item))
+        for new in stock.pick(names, rng, _MOST):
+            yield Candidate(
+                "person/replace_item",
+                "replace",
+                (item.slot,),
+                (Replacement(*item.name.span, new.text),),
+                (Claim("item", item.slot, new.value),),
+            )
+
+
+def _movable(item: Item) -> bool:
+    """Whether what is said of it may be said of another garment: no knee-length sandals, no sleeveless skirt."""
+    return not (item.absent or item.length or item.fit or item.state or item.style)
+
+
+def _whole(text: str, item: Item) -> bool:
+    """Whether the item's describing words stand before its name, and so stay where they are."""
+    return noun_phrase(text, item) is not None

@@ -1,0 +1,81 @@
+"""Where the words of an item stand in its caption, as pieces that can be exchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ....schemas.attributes import DETAILS, Colour, Item, Person
+from ...language.lexicon.load import lexicon
+
+_JOINED = re.compile(r" and |/| / |, | & | or ")
+_ARTICLE = re.compile(r"(?:\b(?:an?|the|his|her|their|one) )?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Coloured:
+    """Something with a colour phrase in one piece: an item, a part of one, or hair."""
+
+    slot: str
+    """`upper`, `footwear.sole`, `hair`."""
+    name: str
+    """Canonical name of the item or part; `hair`."""
+    colours: tuple[Colour, ...]
+    """At least one."""
+
+    @property
+    def start(self) -> int:
+        """First character of the colour phrase."""
+        return self.colours[0].span[0]
+
+    @property
+    def end(self) -> int:
+        """One past its last character."""
+        return self.colours[-1].span[1]
+
+
+def coloured(text: str, person: Person) -> Iterator[Coloured]:
+    """Everything whose colours stand together ("black and white") and are said of nothing else, in order of the text.
+
+    "A black shirt and pants" lends one word to two things: neither is given.
+    """
+    found = [Coloured(item.slot, item.name.value, item.colours) for item in person.items if not item.absent]
+    found += [
+        Coloured(f"{item.slot}.{part.name.value}", part.name.value, part.colours)
+        for item in person.items
+        for part in item.parts
+    ]
+    found.append(Coloured("hair", "hair", person.hair.colours))
+    told: dict[tuple[int, int], int] = {}
+    for one in found:
+        for colour in one.colours:
+            told[colour.span] = told.get(colour.span, 0) + 1
+    whole = [one for one in found if one.colours and all(told[colour.span] == 1 for colour in one.colours)]
+    yield from sorted((one for one in whole if _together(text, one.colours)), key=lambda one: one.start)
+
+
+def _together(text: str, colours: tuple[Colour, ...]) -> bool:
+    spans = [colour.span for colour in colours]
+    return all(_JOINED.fullmatch(text[a[1] : b[0]]) for a, b in pairwise(spans))
+
+
+def noun_phrase(text: str, item: Item) -> tuple[int, int] | None:
+    """First character and one past the last of "a red and white striped shirt"; none where its words stand apart."""
+    end = item.name.span[1]
+    before = [value.span for field in DETAILS for value in getattr(item, field)]
+    before += [colour.span for colour in item.colours]
+    start = min([item.name.span[0], *(span[0] for span in before if span[0] < item.name.span[0])])
+    if any(mark in text[start:end] for mark in ",.;:()") or any(span[0] >= end for span in before):
+        return None
+    if set(text[start:end].lower().split()) & {"with", "is", "are", "in", "that", "which", "has"}:
+        return None
+    article = _ARTICLE.search(text[:start])
+    return (article.start() if article else start), end
+
+
+def is_plural(item: Item) -> bool:
+    """Whether the item's word takes "are": shoes, pants."""
+    entry = lexicon().items.get(item.name.value)
+    return bool(entry and entry.plural) or item.name.text.lower().endswith("s")

@@ -1,0 +1,54 @@
+"""Sides and places: left for right, and two things that exchange where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from random import Random
+
+from ..candidate import Candidate, Caption, Claim
+from ..stock import Stock
+from ..surgery import Replacement
+
+_BORNE = frozenset(("hand", "hands", "shoulder", "arm", "back"))
+_OTHER = {"left": "right", "right": "left"}
+
+
+def swap_side(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
+    """Left becomes right, right left, of one thing: "on his ‹left› shoulder"."""
+    for item in caption.person.items:
+        for place in item.where:
+            side, _, body = place.value.partition(" ")
+            at = place.text.lower().find(side)
+            if side in _OTHER and body and at >= 0 and f"both {body}" not in place.text.lower():
+                start = place.span[0] + at
+                yield Candidate(
+                    "person/swap_side",
+                    "swap",
+                    (f"{item.slot}.where",),
+                    (Replacement(start, start + len(side), _OTHER[side]),),
+                    (Claim("where", item.slot, f"{_OTHER[side]} {body}"),),
+                )
+
+
+def swap_place(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
+    """Two things exchange their places: "a bag ‹on her shoulder› and a phone ‹in her hand›"."""
+    told = [
+        (item, item.where[0])
+        for item in caption.person.items
+        if len(item.where) == 1 and item.slot == "bag" and item.where[0].value.split()[-1] in _BORNE
+    ]
+    for (first, a), (second, b) in combinations(told, 2):
+        apart = a.value.split()[-1] != b.value.split()[-1] and a.span[1] <= b.span[0]
+        if apart and first.name.value != second.name.value:
+            yield Candidate(
+                "person/swap_place",
+                "swap",
+                (f"{first.slot}.where", f"{second.slot}.where"),
+                (Replacement(*a.span, _inside(b.text)), Replacement(*b.span, _inside(a.text))),
+                (Claim("where", first.slot, b.value), Claim("where", second.slot, a.value)),
+            )
+
+
+def _inside(piece: str) -> str:
+    return piece[:1].lower() + piece[1:]

@@ -1,0 +1,96 @@
+"""Hard negatives for the rows of a block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ...schemas.rows import Negative, PairRow
+from ...schemas.source import Source
+from ..config import NegativesConfig
+from ..language.parse import parse
+from .candidate import Caption
+from .guards import KnownTexts, normalised, text_hash
+from .registry import select_rules
+
+Identity = tuple[str, int]
+"""Dataset and pid."""
+# Captions of one identity stand near each other: each is read once.
+_read = lru_cache(maxsize=4096)(parse)
+
+
+def texts_by_identity(source: Source) -> dict[Identity, tuple[str, ...]]:
+    """All captions of each identity."""
+    texts: dict[Identity, list[str]] = {}
+    for image in source.images:
+        texts.setdefault((image.dataset, image.pid), []).extend(image.captions)
+    return {identity: tuple(several) for identity, several in texts.items()}
+
+
+def write_known_texts(path: Path, texts: Iterable[str]) -> None:
+    """The hashes of all captions, sorted: what `KnownTexts` searches without holding the texts."""
+    work = path.with_name(f".{path.name}.writing")
+    with work.open("wb") as file:
+        np.save(file, np.unique(np.array([text_hash(text) for text in texts], dtype=np.uint64)))
+    work.replace(path)
+
+
+def with_negatives(
+    rows: Sequence[PairRow],
+    config: NegativesConfig,
+    *,
+    seed: int,
+    siblings: Mapping[Identity, Sequence[str]],
+    known_texts: Path | None,
+) -> tuple[list[PairRow], Counter[str]]:
+    """The rows with their negatives behind those they have, and what the guards refused.
+
+    Args:
+        rows: of one block.
+        config: the run's.
+        seed: of the run.
+        siblings: the human captions of every identity of the rows, wherever they stand in the source.
+        known_texts: what `write_known_texts` wrote.
+    """
+    if config.recipe == "negclip":
+        return _negclip(rows, config, seed), Counter()
+    from .person_recipe import make_person_negatives
+
+    own = {identity: frozenset(map(normalised, texts)) for identity, texts in siblings.items()}
+    captions = []
+    for row in rows:
+        identity = (row.dataset, row.pid)
+        others = tuple(_read(text) for text in siblings[identity] if text != row.text)
+        captions.append(Caption(row.text, row.caption_id, _read(row.text), others, own[identity]))
+    made = make_person_negatives(
+        captions,
+        seed=seed,
+        rules=select_rules("person", config.rules),
+        per_caption=config.per_caption,
+        known=KnownTexts(np.load(known_texts, mmap_mode="r")) if known_texts else None,
+        balanced=config.balance,
+    )
+    return [_behind(row, new) for row, new in zip(rows, made.negatives, strict=True)], made.refused
+
+
+def _negclip(rows: Sequence[PairRow], config: NegativesConfig, seed: int) -> list[PairRow]:
+    from ..language.english import load_english
+    from .negclip_recipe import generate
+
+    made = generate(
+        [row.text for row in rows],
+        [row.caption_id for row in rows],
+        seed=seed,
+        rules=config.rules,
+        per_caption=config.per_caption,
+        nlp=load_english(config.spacy_model),
+    )
+    return [_behind(row, new) for row, new in zip(rows, made, strict=True)]
+
+
+def _behind(row: PairRow, new: list[Negative]) -> PairRow:
+    return row.model_copy(update={"negatives": [*row.negatives, *new]})
