@@ -201,6 +201,8 @@ def _answer_and_finish(
         result = await workers.finish(job_of(block))
         folder.record(result)
         screen.block(result)
+        if not plan.prompts:
+            screen.known(result.captions)
 
     answering = Answering(
         plan=plan,
@@ -211,7 +213,7 @@ def _answer_and_finish(
         on_known=screen.known,
         followups=questions if config.judge.enabled else None,
     )
-    total = sum(len(block.captions) for block in pending) * per_caption
+    total = sum(len(block.captions) for block in pending) * (per_caption or 1)
     with start_workers(config) as workers, screen.answering(total):
         asyncio.run(stoppable(answering.run(pending)))
 

@@ -109,10 +109,10 @@ class Screen:
         self._rejected += result.rejected
         self._advance(0)
         if not self.console.is_terminal:
-            self.say(
-                f"{result.name}: {result.accepted:,} rewrites kept, {result.rejected:,} refused, "
-                f"{result.negatives:,} negatives"
-            )
+            made = f"{result.negatives:,} negatives of {result.captions:,} captions"
+            if result.accepted + result.rejected:
+                made = f"{result.accepted:,} rewrites kept, {result.rejected:,} refused, {result.negatives:,} negatives"
+            self.say(f"{result.name}: {made}")
 
     @property
     def rate_tokens_s(self) -> float:
@@ -120,6 +120,8 @@ class Screen:
         return self._tokens / (time.monotonic() - self._began) if self._began else 0.0
 
     def _counts(self) -> str:
+        if not self._began:
+            return ""  # nothing is asked
         return f"{self._accepted:,} kept, {self._rejected:,} refused, {self.rate_tokens_s:,.0f} tokens/s"
 
     def _eta(self) -> str:

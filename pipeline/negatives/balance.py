@@ -11,6 +11,7 @@ feature, +1 and -1.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 _LONGEST = 3
+_WORD = re.compile(r"\w+")
+# How far below zero the agreement is brought, in the sum of squares. Of 6,162 CUHK-PEDES captions in two blocks, blind
+# accuracy on tokens and on words: 0.56 and 0.57 at 0, 0.53 and 0.56 at 0.1, 0.51 and 0.53 at 0.15; at 0.3 a scorer that
+# turned its answer round would win. Below zero, for blocks agree with each other a little.
+_MARGIN = 0.15
 # How much a candidate may agree with all others, in its own squares; each bound is one turn through the places.
 _SLACKS = (32.0, 16.0, 8.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0)
 
@@ -33,7 +39,11 @@ class Change:
 
 
 class Grams:
-    """1- to 3-grams of white-space tokens, weighted by their rarity in the captions, as TF-IDF does."""
+    """1- to 3-grams, weighted by their rarity in the captions and by the caption's length, as TF-IDF weights them.
+
+    Of tokens between white space, where a capital or a comma counts, and of words in small letters alone: a scorer may
+    read either way.
+    """
 
     def __init__(self, captions: Iterable[str]) -> None:
         self._ids: dict[tuple[str, ...], int] = {}
@@ -41,36 +51,45 @@ class Grams:
         count = 0
         for caption in captions:
             count += 1
-            seen.update(set(_grams(caption.split(), 0, None)))
+            for tokens in _views(caption):
+                seen.update(set(_grams(tokens, 0, len(tokens))))
         self._rarest = math.log(1 + count) + 1
         self._weights = {gram: math.log((1 + count) / (1 + number)) + 1 for gram, number in seen.items()}
 
     def change(self, caption: str, negative: str) -> Change:
         """Features of the negative less those of the caption."""
-        before, after = caption.split(), negative.split()
-        head = 0
-        for a, b in zip(before, after, strict=False):
-            if a != b:
-                break
-            head += 1
-        tail = 0
-        while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
-            tail += 1
-        first = max(0, head - _LONGEST + 1)
-        counts: Counter[tuple[str, ...]] = Counter(_grams(after, first, len(after) - tail))
-        counts.subtract(_grams(before, first, len(before) - tail))
-        told = {gram: number for gram, number in counts.items() if number}
+        told: dict[tuple[str, ...], float] = {}
+        for before, after in zip(_views(caption), _views(negative), strict=True):
+            head = 0
+            for a, b in zip(before, after, strict=False):
+                if a != b:
+                    break
+                head += 1
+            tail = 0
+            while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
+                tail += 1
+            first = max(0, head - _LONGEST + 1)
+            counts: Counter[tuple[str, ...]] = Counter(_grams(after, first, len(after) - tail))
+            counts.subtract(_grams(before, first, len(before) - tail))
+            # A token's n-grams weigh on average alike: the norm of a caption grows with the root of its length.
+            scale = 1.0 / math.sqrt(len(before) or 1)
+            for gram, number in counts.items():
+                if number:
+                    told[gram] = number * scale * self._weights.get(gram, self._rarest)
         features = [self._ids.setdefault(gram, len(self._ids)) for gram in told]
-        amounts = [number * self._weights.get(gram, self._rarest) for gram, number in told.items()]
-        return Change(np.array(features, dtype=np.int64), np.array(amounts))
+        return Change(np.array(features, dtype=np.int64), np.array(list(told.values())))
 
     def __len__(self) -> int:
         return len(self._ids)
 
 
-def _grams(tokens: Sequence[str], first: int, end: int | None) -> Iterable[tuple[str, ...]]:
-    """All n-grams that begin at `first` or behind it and before `end`."""
-    stop = len(tokens) if end is None else end
+def _views(text: str) -> tuple[list[str], list[str]]:
+    """Tokens between white space, and words in small letters, told apart by a mark no token has."""
+    return text.split(), [f" {word}" for word in _WORD.findall(text.lower())]
+
+
+def _grams(tokens: Sequence[str], first: int, stop: int) -> Iterable[tuple[str, ...]]:
+    """All n-grams that begin at `first` or behind it and before `stop`."""
     for length in range(1, _LONGEST + 1):
         for start in range(first, min(stop, len(tokens) - length + 1)):
             yield tuple(tokens[start : start + length])
@@ -92,8 +111,8 @@ def choose(places: Sequence[Sequence[Change]], size: int) -> Choice:
     """Take one candidate a place, as many as can be while two changes agree no more than by chance.
 
     What a scorer learns from some pairs helps it with others as far as their changes agree: the sum of the products of
-    all pairs of changes, |sum|² - sum of squares. Brought to zero, not below: a sum that vanishes outright would make
-    what is held out the mirror of what is learned from, and a scorer that turns its answer round would win.
+    all pairs of changes, |sum|² - sum of squares. Brought to zero, not far below: a sum that vanishes outright would
+    make what is held out the mirror of what is learned from, and a scorer that turns its answer round would win.
 
     Places are gone through in turn; a candidate is left for the next one, or for none, once it agrees too much with all
     the others together. The bound is lowered until the sum is zero.
@@ -112,11 +131,12 @@ def choose(places: Sequence[Sequence[Change]], size: int) -> Choice:
     agreement = before = float(total @ total) - own
     for slack in _SLACKS:
         for number, place in enumerate(places):
-            if agreement <= 0.0:
+            if agreement <= -_MARGIN * own:
                 break
             old = taken[number]
             if old is not None:
                 total[place[old].features] -= place[old].amounts
+                own -= squares[number][old]
                 agreement -= 2.0 * float(total[place[old].features] @ place[old].amounts)
             new = None
             for candidate in range(len(place)) if old is None else (old, *(n for n in range(len(place)) if n != old)):
@@ -125,6 +145,7 @@ def choose(places: Sequence[Sequence[Change]], size: int) -> Choice:
                     new = candidate
                     total[place[new].features] += place[new].amounts
                     agreement += agrees
+                    own += squares[number][new]
                     break
             taken[number] = new
     count = sum(one is not None for one in taken)

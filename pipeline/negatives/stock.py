@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ...schemas.attributes import Colour, Item
 from .candidate import Caption
-from .person.phrases import coloured, is_plural, noun_phrase
+from .person.phrases import coloured, is_listed, is_plural, is_regular, noun_phrase
 from .words import exclude
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ CONNECTOR = re.compile(
 _FREE = re.compile(r"\s*(?:[.,;]|$)|\s+and\s+(?:is|has|wears|carries|holds|he|she|they)\b|\s+with\b", re.IGNORECASE)
 _OWNED = re.compile(r"\b(?:his|her|their|him|them)\b", re.IGNORECASE)
 _MEASURED = re.compile(r"(?:short|long|mini|dark|jean|jeans|denim|high|flat)\b", re.IGNORECASE)
+NAMELESS = frozenset(("something", "object", "item", "thing"))
+_VAGUE = NAMELESS | {"bag", "package"}
 _RAREST = 2
 
 
@@ -84,12 +86,15 @@ def take_stock(captions: Iterable[Caption]) -> Stock:
     stock = Stock()
     for caption in captions:
         for one in coloured(caption.text, caption.person):
-            if len(one.colours) == 1:
+            if len(one.colours) == 1 and is_listed(one.colours[0].text.split()[-1]):
                 stock.colours[one.name][_plain(one.colours[0])] += 1
         for item in caption.person.items:
-            if not item.absent and not _MEASURED.match(item.name.text):
+            usable = not item.absent and is_regular(item) and is_listed(item.name.text)
+            if usable and not _MEASURED.match(item.name.text):
                 stock.names[item.slot][Name(item.name.text.lower(), item.name.value, is_plural(item))] += 1
         for connector, start, end, item in things(caption):
+            if item.name.value in _VAGUE:
+                continue
             text = caption.text[start:end]
             stock.things[connector][Thing(text[:1].lower() + text[1:], item.slot, item.name.value)] += 1
         for kind in ("length", "style"):

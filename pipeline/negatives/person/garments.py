@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 from random import Random
@@ -12,9 +13,10 @@ from ..candidate import Candidate, Caption, Claim
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import colours_exclude
-from .phrases import is_plural, noun_phrase
+from .phrases import is_plural, is_regular, noun_phrase
 
 _MOST = 3
+_MEASURED = re.compile(r"[^.,;]*\b(?:knees?|calf|calves|ankles?|thighs?|legs?|sleeves?|hood)\b|-|\s+ed\b")
 
 
 def swap_garment(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
@@ -41,8 +43,11 @@ def swap_garment(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
 def replace_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """A garment, bag or thing becomes one of its slot that it cannot be called: jeans → shorts, backpack → purse."""
     for item in caption.person.items:
-        if item.absent or item.slot == "accessory" or (item.length and item.slot in GARMENTS):
+        unfit = item.absent or item.slot == "accessory" or not is_regular(item)
+        if unfit or (item.length and item.slot in GARMENTS):
             continue  # "knee-length jeans", "a short-sleeved tank top"
+        if _MEASURED.match(caption.text, item.name.span[1]):
+            continue  # "shorts at knee level"
         names = stock.names_beside(item.slot, item.name.value, is_plural(item))
         for new in stock.pick(names, rng, _MOST):
             yield Candidate(
@@ -56,7 +61,7 @@ def replace_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
 
 def _movable(item: Item) -> bool:
     """Whether what is said of it may be said of another garment: no knee-length sandals, no sleeveless skirt."""
-    return not (item.absent or item.length or item.fit or item.state or item.style)
+    return is_regular(item) and not (item.absent or item.length or item.fit or item.state or item.style)
 
 
 def _whole(text: str, item: Item) -> bool:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from ....schemas.attributes import DETAILS, Colour, Item, Person
 from ...language.lexicon.load import lexicon
 
-_JOINED = re.compile(r" and |/| / |, | & | or ")
+_JOINED = re.compile(r" and |/| / |, | & |, and ")
 _ARTICLE = re.compile(r"(?:\b(?:an?|the|his|her|their|one) )?$", re.IGNORECASE)
 
 
@@ -76,6 +76,17 @@ def noun_phrase(text: str, item: Item) -> tuple[int, int] | None:
 
 
 def is_plural(item: Item) -> bool:
-    """Whether the item's word takes "are": shoes, pants."""
+    """Whether the item's word is a plural: shoes, pants, bags."""
+    name = item.name.text.lower()
+    return name.endswith("s") and not name.endswith(("ss", "us"))
+
+
+def is_regular(item: Item) -> bool:
+    """Whether its word looks like the number it has: not "pant", "pantyhose", "luggage"."""
     entry = lexicon().items.get(item.name.value)
-    return bool(entry and entry.plural) or item.name.text.lower().endswith("s")
+    return entry is not None and entry.plural <= is_plural(item)
+
+
+def is_listed(text: str) -> bool:
+    """Whether the lexicon has these words as they are, so that they are spelled right."""
+    return tuple(text.lower().replace("-", " ").split()) in lexicon().meanings

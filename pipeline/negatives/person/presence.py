@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from random import Random
 
 from ..candidate import Candidate, Caption, Claim
-from ..stock import Stock, Thing, things
+from ..stock import NAMELESS, Stock, Thing, things
 from ..surgery import Replacement
 
 _MOST = 4
+# "A black object" may be a bag.
+_HELD = {"bag", "carried"}
 _END = re.compile(r"\s*\.?\s*$")
 # "A man ‹wearing› a shirt and carrying a bag", not "he wears a shirt and carrying a bag".
 _PARTICIPLE = re.compile(r"\bwearing\b", re.IGNORECASE)
@@ -27,7 +29,7 @@ _DENIED = {
     "has": "has no",
 }
 _DENIAL = re.compile(
-    r"\b(?:(with) no|(without)|(?:is )?not (wearing|carrying|holding)|(has) no|(have) no)\s+(?:an?\s+|any\s+)?$",
+    r"\b(?:(with) no|(without)|not (wearing|carrying|holding)|(has) no|(have) no)\s+(?:an?\s+|any\s+)?$",
     re.IGNORECASE,
 )
 _ARTICLE = re.compile(r"an?\s+", re.IGNORECASE)
@@ -42,7 +44,7 @@ def add_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]
     told = {item.slot for item in caption.person.items}
     for connector, start, end, item in things(caption):
         for new in stock.pick(stock.things[connector], rng, _MOST):
-            if new.slot not in told - {item.slot} and new.slot != item.slot:
+            if new.slot not in told and not {item.slot, new.slot} <= _HELD:
                 yield _added(Replacement(start, end, new.text), new)
     at = _END.search(caption.text)
     sentence = caption.text[: at.start()].rpartition(".")[2] if at else ""
@@ -73,7 +75,7 @@ def negate_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candida
         )
     for item in caption.person.items:
         denial = _DENIAL.search(caption.text[: item.name.span[0]]) if item.absent else None
-        if denial is None:
+        if denial is None or item.name.value in NAMELESS:
             continue
         verb = next((group for group in denial.groups() if group), "with").lower().replace("without", "with")
         plural = item.name.text.lower().endswith("s")

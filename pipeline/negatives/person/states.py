@@ -11,7 +11,7 @@ from ..stock import Stock
 from ..surgery import Replacement
 from ..words import words
 
-_TOPS = ("upper", "outer", "dress")
+_TOPS = ("upper", "dress")  # no sleeveless coats
 
 
 def negate_state(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
@@ -23,6 +23,8 @@ def negate_state(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
             if field == "length" and item.slot not in _TOPS:
                 continue
             for value in getattr(item, field):
+                if caption.text.startswith((" out", " into", " in "), value.span[1]):
+                    continue  # "tucked out over her pants"
                 for new in words().states.get(value.text.lower(), ()):
                     yield Candidate(
                         "person/negate_state",
