@@ -28,6 +28,7 @@ _OWNED = re.compile(r"\b(?:his|her|their|him|them)\b", re.IGNORECASE)
 _MEASURED = re.compile(r"(?:short|long|mini|dark|jean|jeans|denim|high|flat)\b", re.IGNORECASE)
 NAMELESS = frozenset(("something", "object", "item", "thing"))
 _VAGUE = NAMELESS | {"bag", "package"}
+_UNSEEN = re.compile(r"\b(?:prescription|made|matching|other|same|another|of)\b", re.IGNORECASE)
 _RAREST = 2
 
 
@@ -96,6 +97,8 @@ def take_stock(captions: Iterable[Caption]) -> Stock:
             if item.name.value in _VAGUE:
                 continue
             text = caption.text[start:end]
+            if _UNSEEN.search(text):
+                continue
             stock.things[connector][Thing(text[:1].lower() + text[1:], item.slot, item.name.value)] += 1
         for kind in ("length", "style"):
             for value in getattr(caption.person.hair, kind):

@@ -62,6 +62,8 @@ def colours_exclude(first: Colour, second: Colour) -> bool:
     """Whether nobody would call one thing both colours: neither the same, nor one more general, nor nearly alike."""
     if colour_relation(first, second) != "different":
         return False
+    if (first.value == first.shade) != (second.value == second.shade):
+        return False  # dark, of no hue, and blue
     return not any(_named(first, group) and _named(second, group) for group in words().near)
 
 

@@ -40,7 +40,7 @@ def replace_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
     for one in coloured(caption.text, caption.person):
         for colour in one.colours:
             for new in stock.pick(stock.colours[one.name], rng, _MOST):
-                if all(colours_exclude(own, new) for own in one.colours) and _fits(one, new.value):
+                if all(colours_exclude(own, new) for own in (*one.colours, *one.beside)) and _fits(one, new.value):
                     yield Candidate(
                         "person/replace_colour",
                         "replace",
@@ -51,7 +51,12 @@ def replace_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
 
 
 def _all_exclude(first: Coloured, second: Coloured) -> bool:
-    return all(colours_exclude(a, b) for a in first.colours for b in second.colours)
+    if first.beside == second.colours or second.beside == first.colours:  # a thing and its own part
+        return all(colours_exclude(a, b) for a in first.colours for b in second.colours)
+    mine, theirs = (*first.colours, *first.beside), (*second.colours, *second.beside)
+    return all(colours_exclude(a, b) for a in first.colours for b in theirs) and all(
+        colours_exclude(a, b) for a in second.colours for b in mine
+    )
 
 
 def _had_by(stock: Stock, one: Coloured, name: str) -> bool:

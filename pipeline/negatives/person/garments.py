@@ -10,10 +10,10 @@ from random import Random
 from ....schemas.attributes import Item
 from ...language.state import GARMENTS
 from ..candidate import Candidate, Caption, Claim
-from ..stock import Stock
+from ..stock import Stock, things
 from ..surgery import Replacement
-from ..words import colours_exclude
-from .phrases import is_plural, is_regular, noun_phrase
+from ..words import colours_exclude, words
+from .phrases import is_alternative, is_listed, is_plural, is_regular, noun_phrase
 
 _MOST = 3
 _MEASURED = re.compile(r"[^.,;]*\b(?:knees?|calf|calves|ankles?|thighs?|legs?|sleeves?|hood)\b|-|\s+ed\b")
@@ -43,13 +43,15 @@ def swap_garment(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
 def replace_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """A garment, bag or thing becomes one of its slot that it cannot be called: jeans → shorts, backpack → purse."""
     for item in caption.person.items:
-        unfit = item.absent or item.slot == "accessory" or not is_regular(item)
-        if unfit or (item.length and item.slot in GARMENTS):
+        if not _exchangeable(caption, item) or (item.length and item.slot in GARMENTS):
             continue  # "knee-length jeans", "a short-sleeved tank top"
         if _MEASURED.match(caption.text, item.name.span[1]):
             continue  # "shorts at knee level"
         names = stock.names_beside(item.slot, item.name.value, is_plural(item))
+        man = any(value.value == "male" for value in caption.person.gender)
         for new in stock.pick(names, rng, _MOST):
+            if man and new.value in words().gendered:
+                continue
             yield Candidate(
                 "person/replace_item",
                 "replace",
@@ -59,6 +61,15 @@ def replace_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
             )
 
 
+def _exchangeable(caption: Caption, item: Item) -> bool:
+    """Whether another noun may stand there: not "looking in a ‹book›", not "a shirt or ‹jacket›"."""
+    if item.absent or item.slot == "accessory" or not is_regular(item) or not is_listed(item.name.text):
+        return False
+    if item.slot == "carried" and not any(thing is item for _, _, _, thing in things(caption)):
+        return False
+    return not is_alternative(caption.text, item)
+
+
 def _movable(item: Item) -> bool:
     """Whether what is said of it may be said of another garment: no knee-length sandals, no sleeveless skirt."""
     return is_regular(item) and not (item.absent or item.length or item.fit or item.state or item.style)
@@ -66,4 +77,6 @@ def _movable(item: Item) -> bool:
 
 def _whole(text: str, item: Item) -> bool:
     """Whether the item's describing words stand before its name, and so stay where they are."""
-    return noun_phrase(text, item) is not None
+    left_behind = text[item.name.span[1] :].lower().startswith(" with ")  # "shoes ‹with white soles›"
+    listed = is_listed(item.name.text) and not is_alternative(text, item)
+    return listed and not left_behind and noun_phrase(text, item) is not None

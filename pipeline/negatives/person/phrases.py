@@ -24,6 +24,8 @@ class Coloured:
     """Canonical name of the item or part; `hair`."""
     colours: tuple[Colour, ...]
     """At least one."""
+    beside: tuple[Colour, ...] = ()
+    """Of its parts, or of what it is a part of: a black shirt with a black design would not show."""
 
     @property
     def start(self) -> int:
@@ -41,9 +43,15 @@ def coloured(text: str, person: Person) -> Iterator[Coloured]:
 
     "A black shirt and pants" lends one word to two things: neither is given.
     """
-    found = [Coloured(item.slot, item.name.value, item.colours) for item in person.items if not item.absent]
+    found = [
+        Coloured(
+            item.slot, item.name.value, item.colours, tuple(colour for part in item.parts for colour in part.colours)
+        )
+        for item in person.items
+        if not (item.absent or is_alternative(text, item))
+    ]
     found += [
-        Coloured(f"{item.slot}.{part.name.value}", part.name.value, part.colours)
+        Coloured(f"{item.slot}.{part.name.value}", part.name.value, part.colours, item.colours)
         for item in person.items
         for part in item.parts
     ]
@@ -54,6 +62,12 @@ def coloured(text: str, person: Person) -> Iterator[Coloured]:
             told[colour.span] = told.get(colour.span, 0) + 1
     whole = [one for one in found if one.colours and all(told[colour.span] == 1 for colour in one.colours)]
     yield from sorted((one for one in whole if _together(text, one.colours)), key=lambda one: one.start)
+
+
+def is_alternative(text: str, item: Item) -> bool:
+    """ "A shirt or ‹jacket›": either may be there."""
+    start, end = noun_phrase(text, item) or item.name.span
+    return text[:start].lower().endswith(" or ") or text[end:].lower().startswith((" or ", "/"))
 
 
 def _together(text: str, colours: tuple[Colour, ...]) -> bool:
@@ -88,5 +102,7 @@ def is_regular(item: Item) -> bool:
 
 
 def is_listed(text: str) -> bool:
-    """Whether the lexicon has these words as they are, so that they are spelled right."""
-    return tuple(text.lower().replace("-", " ").split()) in lexicon().meanings
+    """Whether the lexicon has these words as they are, so that they are spelled right; not "back pack"."""
+    words = tuple(text.lower().replace("-", " ").split())
+    known = lexicon().meanings
+    return words in known and not (len(words) > 1 and ("".join(words),) in known)

@@ -20,7 +20,10 @@ def swap_side(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate
         for place in item.where:
             side, _, body = place.value.partition(" ")
             at = place.text.lower().find(side)
-            if side in _OTHER and body and at >= 0 and f"both {body}" not in place.text.lower():
+            taken = any(
+                other.value == f"{_OTHER.get(side)} {body}" for one in caption.person.items for other in one.where
+            )
+            if side in _OTHER and body and at >= 0 and not taken:
                 start = place.span[0] + at
                 yield Candidate(
                     "person/swap_side",

@@ -20,7 +20,7 @@ def negate_state(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
         if item.slot not in GARMENTS or item.absent:
             continue
         for field in ("state", "length"):
-            if field == "length" and item.slot not in _TOPS:
+            if field == "length" and (item.slot not in _TOPS or len(item.length) > 1):
                 continue
             for value in getattr(item, field):
                 if caption.text.startswith((" out", " into", " in "), value.span[1]):

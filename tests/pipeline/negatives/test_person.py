@@ -58,7 +58,7 @@ def proposals(rule: str, text: str) -> set[str]:
         ("replace_colour", "An orange sweater.", "A black sweater."),
         ("swap_garment", "A white jacket over a red shirt.", "A white shirt over a red jacket."),
         ("replace_item", "He has black shorts on.", "He has black pants on."),
-        ("replace_item", "a man with a red backpack", "a man with a red purse"),
+        ("replace_item", "a girl with a red backpack", "a girl with a red purse"),
         ("swap_side", "A bag on his left shoulder.", "A bag on his right shoulder."),
         (
             "swap_place",
