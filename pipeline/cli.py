@@ -146,6 +146,30 @@ def negatives(
     typer.echo(outcome.root)
 
 
+@app.command()
+def audit(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset that augment or negatives wrote.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the sample and of the folds.")] = 0,
+    most_pairs: Annotated[int, typer.Option(help="Measure at most so many negatives.", min=10)] = 20_000,
+) -> None:
+    """Say what is in a dataset: keep rates, negatives that show or may be true, lengths, diversity, leaks."""
+    import json
+
+    from rich.console import Console
+
+    from .audit.audit import audit as run_audit
+    from .audit.table import show
+    from .screen import Screen
+
+    with Screen().waiting(f"reading {folder}"):
+        found = run_audit(folder, seed=seed, most_pairs=most_pairs)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        show(found, str(folder), Console(highlight=False))
+
+
 _LINES_HELP = "File to read; stdin where it is - or left out."
 _WORKERS_HELP = "Processes; 0 takes every core."
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from ...schemas.attributes import Colour, Item
 from .candidate import Caption
 from .person.phrases import coloured, is_listed, is_plural, is_regular, noun_phrase
+from .surgery import article_of
 from .words import exclude
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ _MEASURED = re.compile(r"(?:short|long|mini|dark|jean|jeans|denim|high|flat)\b",
 NAMELESS = frozenset(("something", "object", "item", "thing"))
 _VAGUE = NAMELESS | {"bag", "package"}
 _UNSEEN = re.compile(r"\b(?:prescription|made|matching|other|same|another|of)\b", re.IGNORECASE)
+_ARTICLE = re.compile(r"(an?)\s+([^\W_]+)", re.IGNORECASE)
 _RAREST = 2
 
 
@@ -97,7 +99,8 @@ def take_stock(captions: Iterable[Caption]) -> Stock:
             if item.name.value in _VAGUE:
                 continue
             text = caption.text[start:end]
-            if _UNSEEN.search(text):
+            article = _ARTICLE.match(text)
+            if _UNSEEN.search(text) or (article and article_of(article[2].lower()) != article[1].lower()):
                 continue
             stock.things[connector][Thing(text[:1].lower() + text[1:], item.slot, item.name.value)] += 1
         for kind in ("length", "style"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from random import Random
@@ -13,13 +15,20 @@ from ..words import colours_exclude, words
 from .phrases import Coloured, coloured
 
 _MOST = 3
+# One colour told of several things, or left open.
+_TIED = re.compile(r"\b(?:match(?:es|ing)?|same|either|neither|both|all)\b", re.IGNORECASE)
 
 
 def swap_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """Two things exchange their colours: "a ‹black› shirt and ‹white› shoes"."""
+    if _TIED.search(caption.text):
+        return
+    names = Counter(item.name.value for item in caption.person.items)
     for first, second in combinations(coloured(caption.text, caption.person), 2):
         if first.end > second.start or not _all_exclude(first, second):
             continue
+        if names[first.name] > 1 or names[second.name] > 1:
+            continue  # "a red bag and a blue bag"
         if not (_had_by(stock, second, first.name) and _had_by(stock, first, second.name)):
             continue
         pieces = caption.text[first.start : first.end], caption.text[second.start : second.end]
@@ -37,6 +46,8 @@ def swap_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candida
 
 def replace_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """A thing changes one of its colours to another that such a thing has in other captions."""
+    if _TIED.search(caption.text):
+        return
     for one in coloured(caption.text, caption.person):
         for colour in one.colours:
             for new in stock.pick(stock.colours[one.name], rng, _MOST):

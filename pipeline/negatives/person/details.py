@@ -15,6 +15,7 @@ from ..words import words
 
 _FIELDS = ("pattern", "material", "length")
 _MOST = 3
+_TIED = frozenset(("ponytail", "bun", "braid", "pigtails"))
 
 
 def swap_detail(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
@@ -58,7 +59,10 @@ def replace_hair(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
     """Hair is long instead of short, curly instead of straight, in a bun instead of a ponytail."""
     for kind in ("length", "style"):
         for value in getattr(caption.person.hair, kind):
+            tied = kind == "length" and any(style.value in _TIED for style in caption.person.hair.style)
             for new, known in stock.pick(stock.hair[kind], rng, 2 * _MOST):
+                if tied and "short" in known:
+                    continue
                 if _excluded(value, known) and _same_form(value.text, new):
                     yield Candidate(
                         "person/replace_hair",

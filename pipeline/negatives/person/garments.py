@@ -65,7 +65,10 @@ def _exchangeable(caption: Caption, item: Item) -> bool:
     """Whether another noun may stand there: not "looking in a ‹book›", not "a shirt or ‹jacket›"."""
     if item.absent or item.slot == "accessory" or not is_regular(item) or not is_listed(item.name.text):
         return False
-    if item.slot == "carried" and not any(thing is item for _, _, _, thing in things(caption)):
+    if item.slot == "bag" and item.relation == "worn":
+        return False  # "wearing a ‹purse›"
+    in_hand = item.relation == "carried" and any(thing is item for _, _, _, thing in things(caption))
+    if item.slot == "carried" and not in_hand:
         return False
     return not is_alternative(caption.text, item)
 

@@ -13,6 +13,7 @@ from ..surgery import Replacement
 from ..words import words
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’`]s\b)?")
+_MALE_HAIR = frozenset(("bald", "balding", "receding", "shaved"))
 _OTHER = {"male": "female", "female": "male"}
 # Behind an object "her" no noun comes: "beside her.", "in front of her and", "with her as".
 _NO_NOUN = re.compile(
@@ -25,7 +26,13 @@ def replace_gender(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
     """A man becomes a woman, with all his words; nobody whose clothes or beard would then be odd."""
     person = caption.person
     told = {value.value for value in person.gender}
-    if len(told) != 1 or person.facial_hair or any(item.name.value in words().gendered for item in person.items):
+    bald = any(value.value in _MALE_HAIR for value in person.hair.style)
+    if (
+        len(told) != 1
+        or person.facial_hair
+        or bald
+        or any(item.name.value in words().gendered for item in person.items)
+    ):
         return
     known = words().gender
     found = [match for match in _WORD.finditer(caption.text) if match[0].lower() in known]

@@ -20,10 +20,9 @@ def swap_side(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate
         for place in item.where:
             side, _, body = place.value.partition(" ")
             at = place.text.lower().find(side)
-            taken = any(
-                other.value == f"{_OTHER.get(side)} {body}" for one in caption.person.items for other in one.where
-            )
-            if side in _OTHER and body and at >= 0 and not taken:
+            # "In his left hand … in his right hand": with one of them changed both would be in one hand.
+            contrast = side in _OTHER and _OTHER[side] in caption.text.lower()
+            if side in _OTHER and body and at >= 0 and not contrast:
                 start = place.span[0] + at
                 yield Candidate(
                     "person/swap_side",

@@ -42,7 +42,10 @@ def add_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]
     0.80 to 0.96 accuracy (SugarCrepe's). With a thing left out for each that comes, none is likelier than another.
     """
     told = {item.slot for item in caption.person.items}
+    ends = {item.name.span[1] for item in caption.person.items}
     for connector, start, end, item in things(caption):
+        if connector == "with" and len(caption.text[:start].rstrip()[: -len(connector)].rstrip()) in ends:
+            continue  # "a coat ‹with a belt›"
         for new in stock.pick(stock.things[connector], rng, _MOST):
             if new.slot not in told and not {item.slot, new.slot} <= _HELD:
                 yield _added(Replacement(start, end, new.text), new)
