@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from ...schemas.attributes import Colour, Person
+from ...schemas.attributes import Colour
 from ...schemas.rows import NegativeKind
 from .surgery import Replacement
 
@@ -38,19 +38,3 @@ class Candidate:
     """The edit, in order of position; articles and capitals are mended afterwards."""
     claims: tuple[Claim, ...] = ()
     """What is newly said; none where something is denied."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """A caption as the rules on persons see it."""
-
-    text: str
-    """As written."""
-    key: str
-    """Its id: what is picked at random depends on it."""
-    person: Person
-    """Who is described."""
-    others: tuple[Person, ...] = ()
-    """The same identity, as its other captions tell."""
-    own_texts: frozenset[str] = field(default=frozenset())
-    """All captions of the identity, normalised."""

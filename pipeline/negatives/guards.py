@@ -8,10 +8,9 @@ import numpy as np
 
 from ...schemas.attributes import Person
 from ..checks.compare import compare
-from ..checks.relations import colour_relation
-from ..language.lexicon.load import related
 from ..language.parse import parse
-from .candidate import Candidate, Caption, Claim
+from .candidate import Candidate
+from .caption import Caption
 from .surgery import same_caption
 
 GUARDS: dict[str, str] = {
@@ -25,16 +24,6 @@ GUARDS: dict[str, str] = {
 }
 """Guard → what it refuses."""
 
-# Two people call one garment a shirt and a jacket; a dress is both halves.
-_SEEN_AS = {
-    "upper": ("upper", "outer", "dress"),
-    "outer": ("upper", "outer", "dress"),
-    "lower": ("lower", "dress"),
-    "dress": ("upper", "outer", "lower", "dress"),
-    "bag": ("bag", "carried"),
-    "carried": ("bag", "carried"),
-    "accessory": ("accessory", "carried"),
-}
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -68,7 +57,7 @@ def refused_at_once(caption: Caption, candidate: Candidate, text: str, known: Kn
     """Name of the guard that refuses the negative without reading it, or none."""
     if same_caption(text, caption.text):
         return "equal"
-    if candidate.claims and all(_said(claim, caption.others) for claim in candidate.claims):
+    if candidate.claims and all(caption.others.say(claim) for claim in candidate.claims):
         return "other_caption"
     if normalised(text) in caption.own_texts:
         return "true_text"
@@ -96,39 +85,3 @@ def _lost(source: Person, negative: Person, candidate: Candidate) -> bool:
     new_others = len(negative.others) - len(source.others)
     fewer = len(source.items) - len(negative.items)
     return new_others > 0 or fewer > 0
-
-
-def _said(claim: Claim, others: tuple[Person, ...]) -> bool:
-    return any(_says(person, claim) for person in others)
-
-
-def _says(person: Person, claim: Claim) -> bool:
-    """Whether a caption says, or leaves open in words nearly alike, what is claimed."""
-    if claim.of == "gender":
-        return any(value.value == claim.value for value in person.gender)
-    if claim.of == "hair":
-        return any(value.value == claim.value for value in getattr(person.hair, claim.slot))
-    slot = claim.slot.split(".")[0]
-    if claim.of == "colour" and slot == "hair":
-        return any(_may_be(colour, claim) for colour in person.hair.colours)
-    items = person.of(*_SEEN_AS.get(slot, (slot,)))  # type: ignore[arg-type]
-    if claim.of == "colour":
-        colours = [
-            colour for item in items for colour in (*item.colours, *(c for part in item.parts for c in part.colours))
-        ]
-        return any(_may_be(colour, claim) for colour in colours)
-    if claim.of == "item":
-        return any(related(item.name.value, claim.value) and not item.absent for item in items)
-    if claim.of == "where":
-        return any(value.value == claim.value for item in items for value in item.where)
-    told = [
-        value.value
-        for item in items
-        for field in ("pattern", "material", "length", "state")
-        for value in getattr(item, field)
-    ]
-    return any(claim.value in value or value in claim.value for value in told)
-
-
-def _may_be(colour: object, claim: Claim) -> bool:
-    return claim.colour is not None and colour_relation(colour, claim.colour) != "different"  # type: ignore[arg-type]

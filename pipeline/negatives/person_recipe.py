@@ -14,7 +14,8 @@ import numpy as np
 
 from ...schemas.rows import Edit, Negative, NegativeKind, Scores
 from .balance import Change, Grams, choose
-from .candidate import Candidate, Caption
+from .candidate import Candidate
+from .caption import Caption
 from .guards import KnownTexts, refused_at_once, refused_when_read
 from .registry import PERSON
 from .stock import Stock, take_stock

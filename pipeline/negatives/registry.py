@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ...schemas.errors import UserError
 from ...schemas.rows import Negative, NegativeKind
 from . import negclip
-from .candidate import Candidate, Caption
+from .candidate import Candidate
+from .caption import Caption
 from .person import colours, details, garments, gender, places, presence, states
 from .stock import Stock
 

@@ -13,8 +13,9 @@ from ...schemas.rows import Negative, PairRow
 from ...schemas.source import Source
 from ..config import NegativesConfig
 from ..language.parse import parse
-from .candidate import Caption
+from .caption import Caption
 from .guards import KnownTexts, normalised, text_hash
+from .others import Others
 from .registry import select_rules
 
 Identity = tuple[str, int]
@@ -64,7 +65,7 @@ def with_negatives(
     captions = []
     for row in rows:
         identity = (row.dataset, row.pid)
-        others = tuple(_read(text) for text in siblings[identity] if text != row.text)
+        others = Others([_read(text) for text in siblings[identity] if text != row.text])
         captions.append(Caption(row.text, row.caption_id, _read(row.text), others, own[identity]))
     made = make_person_negatives(
         captions,

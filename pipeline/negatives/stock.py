@@ -6,14 +6,16 @@ A word that people use of jeans in these captions is the only one that a blind s
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...schemas.attributes import Colour, Item
-from .candidate import Caption
+from .caption import Caption
 from .person.phrases import coloured, is_listed, is_plural, is_regular, noun_phrase
 from .surgery import article_of
 from .words import exclude
@@ -66,6 +68,9 @@ class Stock:
     """`length`, `style` → (as written, value)."""
 
     _beside: dict[tuple[str, str, bool], Counter[Name]] = field(default_factory=dict)
+    _colours_of: dict[str, frozenset[str]] = field(default_factory=dict)
+    # By the identity of a counter, none of which changes once the captions are counted: its values, and running counts.
+    _running: dict[int, tuple[list[Any], list[int]]] = field(default_factory=dict)
 
     def names_beside(self, slot: str, value: str, plural: bool) -> Counter[Name]:
         """Names of the slot that exclude this one, of the same number."""
@@ -76,12 +81,26 @@ class Stock:
             self._beside[key] = Counter(fitting)
         return self._beside[key]
 
+    def colours_of(self, name: str) -> frozenset[str]:
+        """Colours that things of that name are told to have."""
+        if name not in self._colours_of:
+            self._colours_of[name] = frozenset(colour.value for colour in self.colours[name])
+        return self._colours_of[name]
+
     def pick(self, counts: Counter[T], rng: Random, most: int) -> list[T]:
         """Up to `most` different ones, the more frequent the likelier; rare ones are left out where others are."""
-        known = [(value, count) for value, count in counts.items() if count >= _RAREST] or list(counts.items())
-        # Efraimidis and Spirakis (2006): the largest u^(1/weight) are a weighted sample without replacement.
-        ranked = sorted(known, key=lambda pair: rng.random() ** (1.0 / pair[1]), reverse=True)
-        return [value for value, _ in ranked[:most]]
+        if id(counts) not in self._running:
+            known = [(value, count) for value, count in counts.items() if count >= _RAREST] or list(counts.items())
+            self._running[id(counts)] = [value for value, _ in known], list(accumulate(count for _, count in known))
+        values, running = self._running[id(counts)]
+        if len(values) <= most:
+            return sorted(values, key=lambda _: rng.random())
+        picked: dict[int, None] = {}
+        for _ in range(4 * most):  # of few values that are nearly all one, fewer may come out
+            picked[bisect_right(running, rng.random() * running[-1])] = None
+            if len(picked) == most:
+                break
+        return [values[place] for place in picked]
 
 
 def take_stock(captions: Iterable[Caption]) -> Stock:

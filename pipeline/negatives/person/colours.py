@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import combinations
 from random import Random
 
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import colours_exclude, words
@@ -72,8 +73,7 @@ def _all_exclude(first: Coloured, second: Coloured) -> bool:
 
 def _had_by(stock: Stock, one: Coloured, name: str) -> bool:
     """Whether things of that name are told to have these colours in other captions too."""
-    known = {colour.value for colour in stock.colours[name]}
-    return all(colour.value in known for colour in one.colours)
+    return all(colour.value in stock.colours_of(name) for colour in one.colours)
 
 
 def _fits(one: Coloured, colour: str) -> bool:

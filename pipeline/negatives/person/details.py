@@ -8,7 +8,8 @@ from random import Random
 
 from ....schemas.attributes import Value
 from ...language.state import GARMENTS
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import words
@@ -59,6 +60,8 @@ def replace_hair(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
     """Hair is long instead of short, curly instead of straight, in a bun instead of a ponytail."""
     for kind in ("length", "style"):
         for value in getattr(caption.person.hair, kind):
+            if len(getattr(caption.person.hair, kind)) > 1:
+                continue  # "long shoulder-length hair"
             tied = kind == "length" and any(style.value in _TIED for style in caption.person.hair.style)
             for new, known in stock.pick(stock.hair[kind], rng, 2 * _MOST):
                 if tied and "short" in known:

@@ -9,7 +9,8 @@ from random import Random
 
 from ....schemas.attributes import Item
 from ...language.state import GARMENTS
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import Stock, things
 from ..surgery import Replacement
 from ..words import colours_exclude, words

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from itertools import product
 from random import Random
 
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import words
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’`]s\b)?")
 _MALE_HAIR = frozenset(("bald", "balding", "receding", "shaved"))
+_SEVERAL = re.compile(r"\b(?:wo)?men\b|\b(?:girls|boys|ladies|guys)\b", re.IGNORECASE)
 _OTHER = {"male": "female", "female": "male"}
 # Behind an object "her" no noun comes: "beside her.", "in front of her and", "with her as".
 _NO_NOUN = re.compile(
@@ -36,6 +38,8 @@ def replace_gender(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
         return
     known = words().gender
     found = [match for match in _WORD.finditer(caption.text) if match[0].lower() in known]
+    if _SEVERAL.search(caption.text):
+        return
     if any(word.isupper() for word in (match[0] for match in found) if len(word) > 1):
         return
     choices = [_others(caption.text, match) for match in found]

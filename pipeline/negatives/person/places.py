@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import combinations
 from random import Random
 
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from random import Random
 
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import NAMELESS, Stock, Thing, things
 from ..surgery import Replacement
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from random import Random
 
 from ...language.state import GARMENTS
-from ..candidate import Candidate, Caption, Claim
+from ..candidate import Candidate, Claim
+from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import words

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tbpr_data.pipeline.language.parse import parse
 from tbpr_data.pipeline.negatives.balance import Change, Grams, choose
-from tbpr_data.pipeline.negatives.candidate import Caption
+from tbpr_data.pipeline.negatives.caption import Caption
 from tbpr_data.pipeline.negatives.guards import KnownTexts, normalised, refused_at_once, refused_when_read, text_hash
+from tbpr_data.pipeline.negatives.others import Others
 from tbpr_data.pipeline.negatives.person_recipe import make_person_negatives
 from tbpr_data.pipeline.negatives.registry import PERSON, select_rules
 from tbpr_data.pipeline.negatives.stock import take_stock
@@ -32,7 +33,7 @@ BESIDE = [
 
 
 def captions(texts: list[str], others: tuple[str, ...] = ()) -> list[Caption]:
-    told = tuple(parse(other) for other in others)
+    told = Others([parse(other) for other in others])
     return [Caption(text, str(number), parse(text), told) for number, text in enumerate(texts)]
 
 
@@ -124,7 +125,7 @@ def test_articles(word: str, article: str) -> None:
 
 def propose(text: str, negative: str, others: tuple[str, ...] = ()) -> tuple[Caption, object]:
     every = [
-        Caption(text, "0", parse(text), tuple(map(parse, others)), frozenset(map(normalised, others))),
+        Caption(text, "0", parse(text), Others(list(map(parse, others))), frozenset(map(normalised, others))),
         *captions(BESIDE),
     ]
     stock = take_stock(every)
