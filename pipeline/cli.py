@@ -112,6 +112,8 @@ def negatives(
     ] = None,
     rules: Annotated[list[str] | None, typer.Option(help="Only this rule or kind (repeatable).")] = None,
     per_caption: Annotated[int | None, typer.Option(help="At most so many a caption.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Parquet of image features, for similar images.")] = None,
+    embed: Annotated[str | None, typer.Option(help="open_clip MODEL:WEIGHTS that makes the features.")] = None,
     no_balance: Annotated[bool, typer.Option("--no-balance", help="Take what the rules give at random.")] = False,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
@@ -138,6 +140,8 @@ def negatives(
         "negatives.recipe": recipe,
         "negatives.rules": tuple(rules) if rules else None,
         "negatives.per_caption": per_caption,
+        "negatives.features": str(features) if features else None,
+        "negatives.embed": embed,
         "negatives.balance": False if no_balance else None,
     }
     screen = Screen(quiet=quiet)

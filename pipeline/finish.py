@@ -45,6 +45,8 @@ class BlockJob:
     """The captions of every identity of the block."""
     known_texts: Path | None
     """Hashes of all captions of the source."""
+    neighbours: Mapping[str, tuple[str, ...]]
+    """Image id → similar images of other identities; empty where no features were given."""
 
 
 class BlockResult(BaseModel):
@@ -98,7 +100,9 @@ def finish_block(job: BlockJob) -> BlockResult:
     kept_of: dict[str, list[str]] = {}
     for caption in job.block.captions:
         human = len(pairs)
-        pairs.append(_human_row(caption, job.config.checks.faithful))
+        row = _human_row(caption, job.config.checks.faithful)
+        similar = list(job.neighbours.get(row.image_id, ()))
+        pairs.append(row.model_copy(update={"neighbours": similar}))
         contradicted: list[Negative] = []
         # Of the image, so that two of its captions do not get one rewrite; within the block, which knows no other.
         kept = kept_of.setdefault(caption.image.image_id, [])
@@ -122,7 +126,8 @@ def finish_block(job: BlockJob) -> BlockResult:
                     rejects.append(_reject_row(asked, sample, provenance))
                     contradicted += contradicted_rewrite(caption.text, sample, _others(job, caption))
                 else:
-                    pairs.append(_rewrite_row(asked, sample, provenance))
+                    row = _rewrite_row(asked, sample, provenance)
+                    pairs.append(row.model_copy(update={"neighbours": similar}))
                     kept.append(sample.text)
         if job.config.negatives.enabled and contradicted:
             once = {negative.text: negative for negative in reversed(contradicted)}

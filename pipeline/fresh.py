@@ -14,6 +14,7 @@ from .llm.models import ModelChoice
 from .llm.requests import RequestPlan
 from .manifest import Manifest
 from .negatives.registry import NEGATIVES_VERSION, select_rules
+from .negatives.similar import features_identity
 
 # Raised when the same inputs would give other rows for a reason no other version here names.
 DATA_VERSION = 3
@@ -55,6 +56,7 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
         "words": {name: versions.get(name) for name in _WORD_PACKAGES},
         "spacy_model": versions.get("spacy_model"),
         "similarity": versions.get("similarity"),
+        "features": features_identity(config.negatives) if config.negatives.enabled else None,
         "judge": doubts_sha256() if config.judge.enabled else None,
     }
     fingerprint = canonical_sha256(made_from)

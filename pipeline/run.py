@@ -31,6 +31,7 @@ from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
 from .manifest import Manifest, read_manifest
 from .negatives.rows import texts_by_identity, write_known_texts
+from .negatives.similar import similar_images
 from .screen import Screen
 from .shards import write_text
 from .sources.read import read_source
@@ -176,6 +177,10 @@ def _answer_and_finish(
         return Open(client, concurrency, watch=server.watch if server else None)
 
     identities = texts_by_identity(source) if config.negatives.enabled else {}
+    similar: dict[str, tuple[str, ...]] = {}
+    if config.negatives.enabled and (config.negatives.features or config.negatives.embed):
+        with screen.waiting("looking for similar images"):
+            similar = similar_images(source, config.negatives)
 
     def job_of(block: Block) -> BlockJob:
         told = {(caption.image.dataset, caption.image.pid) for caption in block.captions}
@@ -190,6 +195,9 @@ def _answer_and_finish(
             journal_path=folder.journal_path(block),
             siblings={identity: identities[identity] for identity in told} if identities else {},
             known_texts=folder.known_texts if config.negatives.enabled else None,
+            neighbours={
+                caption.image.image_id: similar[caption.image.image_id] for caption in block.captions if similar
+            },
         )
 
     async def questions(block: Block) -> list[Request]:

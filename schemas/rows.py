@@ -137,6 +137,8 @@ class PairRow(_Row):
     """The person read from the text, as JSON; null where it was not parsed."""
     negatives: list[Negative]
     """Hard negatives of this caption."""
+    neighbours: list[str] = []
+    """Ids of the most similar images of other identities in the split; empty where no features were given."""
     checks: Checks | None
     """What was measured of a rewrite; null for a human caption."""
     provenance: Provenance | None

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from tbpr_data.pipeline.config import RunConfig
 
 README = Path(__file__).parents[1] / "README.md"
-COMMANDS = ("augment", "parse", "check", "demo-data", "serve", "doctor")
+COMMANDS = ("augment", "negatives", "audit", "parse", "check", "demo-data", "serve", "doctor")
 
 
 def help_block() -> str:

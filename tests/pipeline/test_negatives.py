@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
@@ -111,6 +113,32 @@ def test_rules_recipe_and_how_many(source: Path, tmp_path: Path) -> None:
     assert all(negative["rule"].startswith("negclip/") for row in rows(tmp_path / "c") for negative in row["negatives"])
 
 
+def test_rows_name_similar_images_of_others(source: Path, tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
+    ids = [f"captions/{json.loads(line)['file_path']}" for line in source.read_text(encoding="utf-8").splitlines()]
+    features = np.random.default_rng(0).normal(size=(len(ids), 8)).astype(np.float32)
+    file = tmp_path / "features.parquet"
+    pq.write_table(pa.table({"image_id": ids, "features": list(features)}), file)
+    done = run("negatives", source, "--out", tmp_path / "out", "--features", file)
+    assert done.returncode == 0, done.stderr
+    pid_of = {row["image_id"]: row["pid"] for row in rows(tmp_path / "out")}
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    for row in rows(tmp_path / "out"):
+        assert len(row["neighbours"]) == 3
+        assert all(pid_of[other] != row["pid"] for other in row["neighbours"])
+        likeness = unit @ unit[ids.index(row["image_id"])]
+        best = max(value for value, other in zip(likeness, ids, strict=True) if pid_of[other] != row["pid"])
+        assert likeness[ids.index(row["neighbours"][0])] == pytest.approx(best)
+    pq.write_table(pa.table({"image_id": ids, "features": list(features[::-1])}), file)
+    refused = run("negatives", source, "--out", tmp_path / "out", "--features", file)
+    assert refused.returncode == 2
+    assert "features: " in refused.stderr
+    pq.write_table(pa.table({"image_id": ids[1:], "features": list(features[1:])}), file)
+    missing = run("negatives", source, "--out", tmp_path / "more", "--features", file)
+    assert missing.returncode == 2
+    assert "has no features of 1 of 240 images" in missing.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -147,7 +175,7 @@ def test_audit_measures(made: Path) -> None:
 
 
 def test_audit_finds_what_was_put_in(made: Path, tmp_path: Path) -> None:
-    """A dataset whose negatives all have a space before the full stop, and one of which is a caption of the identity."""
+    """Every negative has a space before its full stop, and one is a caption of the identity."""
     spoilt = tmp_path / "spoilt"
     shutil.copytree(made, spoilt)
     path = next((spoilt / "data").glob("*.parquet"))
@@ -157,9 +185,8 @@ def test_audit_finds_what_was_put_in(made: Path, tmp_path: Path) -> None:
         for negative in row["negatives"]:
             negative["text"] = negative["text"].removesuffix(".") + " ."
     first = next(row for row in changed if row["negatives"])
-    first["negatives"][0]["text"] = next(
-        row["text"] for row in changed if row["pid"] == first["pid"] and row is not first
-    )
+    other = next(row for row in changed if row["pid"] == first["pid"] and row is not first)
+    first["negatives"][0]["text"] = other["text"]
     pq.write_table(type(table).from_pylist(changed, schema=table.schema), path)
     found = json.loads(run("audit", spoilt, "--json").stdout)
     assert found["negatives"]["artefacts"]["all"]["spacing"] > 0.9
