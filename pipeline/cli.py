@@ -112,6 +112,9 @@ def negatives(
     ] = None,
     rules: Annotated[list[str] | None, typer.Option(help="Only this rule or kind (repeatable).")] = None,
     per_caption: Annotated[int | None, typer.Option(help="At most so many a caption.")] = None,
+    scorer: Annotated[
+        str | None, typer.Option(help="Language model that weighs as well: smollm2, a folder, a Hub id in the cache.")
+    ] = None,
     features: Annotated[Path | None, typer.Option(help="Parquet of image features, for similar images.")] = None,
     embed: Annotated[str | None, typer.Option(help="open_clip MODEL:WEIGHTS that makes the features.")] = None,
     no_balance: Annotated[bool, typer.Option("--no-balance", help="Take what the rules give at random.")] = False,
@@ -142,6 +145,7 @@ def negatives(
         "negatives.per_caption": per_caption,
         "negatives.features": str(features) if features else None,
         "negatives.embed": embed,
+        "negatives.scorer": scorer,
         "negatives.balance": False if no_balance else None,
     }
     screen = Screen(quiet=quiet)

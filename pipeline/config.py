@@ -85,6 +85,9 @@ class NegativesConfig(_Section):
     """At most so many a caption; by default one of each kind (person), or one a rule (negclip)."""
     balance: bool = True
     """Choose so that a text-only scorer cannot tell negatives from captions (person)."""
+    scorer: str | None = None
+    """Language model on this machine that weighs as well (person): `smollm2`, a folder, a Hub id in the cache. The
+    negatives' gaps in plausibility and grammar are balanced with their words, and recorded."""
     features: Path | None = None
     """Parquet file of image features (`image_id`, `features`): every row then names its `neighbours`."""
     embed: str | None = None

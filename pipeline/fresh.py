@@ -10,6 +10,7 @@ from .checks.doubts import doubts_sha256
 from .checks.similarity import similarity_version
 from .checks.surface import CHECKS_VERSION
 from .config import RunConfig, canonical_sha256
+from .language.likelihood import model_identity
 from .llm.models import ModelChoice
 from .llm.requests import RequestPlan
 from .manifest import Manifest
@@ -57,6 +58,7 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
         "spacy_model": versions.get("spacy_model"),
         "similarity": versions.get("similarity"),
         "features": features_identity(config.negatives) if config.negatives.enabled else None,
+        "scorer": model_identity(config.negatives.scorer) if config.negatives.scorer else None,
         "judge": doubts_sha256() if config.judge.enabled else None,
     }
     fingerprint = canonical_sha256(made_from)

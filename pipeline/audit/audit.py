@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from ..manifest import read_manifest
+from .accuracy import accuracy_of
 from .artefacts import artefacts
 from .blind import BlindReport, blind_report
 from .dataset import Pair, Rows, read_rows
@@ -52,6 +53,7 @@ def audit(folder: Path, *, seed: int = 0, most_pairs: int = MOST_PAIRS) -> dict[
             "blind_accuracy": {
                 "tokens": _blind(pairs, lower=False, seed=seed),
                 "words": _blind(pairs, lower=True, seed=seed),
+                "language_model": _by_likelihood(rows.pairs, seed),
             },
         },
         "length": _lengths(rows),
@@ -134,6 +136,18 @@ def _blind(pairs: Sequence[Pair], *, lower: bool, seed: int) -> dict[str, Any]:
         seed=seed,
     )
     return asdict(report)
+
+
+def _by_likelihood(pairs: Sequence[Pair], seed: int) -> dict[str, Any]:
+    """How often the negative is the one a language model finds less likely; none where no model scored them."""
+    captions = {caption: number for number, caption in enumerate(dict.fromkeys(pair.caption_id for pair in pairs))}
+    told: dict[str, Any] = {}
+    for number, name in enumerate(("plausibility", "grammar")):
+        scored = [(gap, captions[pair.caption_id]) for pair in pairs if (gap := pair.gaps[number]) is not None]
+        wins = [0.5 if gap == 0.0 else float(gap > 0.0) for gap, _ in scored]
+        accuracy = accuracy_of(wins, [unit for _, unit in scored], seed=seed) if scored else None
+        told[name] = asdict(accuracy) if accuracy else None
+    return told
 
 
 def _lengths(rows: Rows) -> dict[str, Any]:

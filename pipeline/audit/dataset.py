@@ -31,6 +31,8 @@ class Pair:
     """`swap`, `replace`, `add`, `negate`."""
     rule: str
     """The rule that made it."""
+    gaps: tuple[float | None, float | None]
+    """Plausibility and grammar of the caption less the negative's, by a language model; None where nothing scored."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,15 @@ def read_rows(folder: Path) -> Rows:
             negatives_of.append(tuple(one["text"] for one in negatives))
             identity = (row["dataset"], row["pid"])
             pairs += [
-                Pair(row["caption_id"], identity, row["text"], one["text"], one["kind"], one["rule"])
+                Pair(
+                    row["caption_id"],
+                    identity,
+                    row["text"],
+                    one["text"],
+                    one["kind"],
+                    one["rule"],
+                    (one["scores"]["plausibility"], one["scores"]["grammar"]),
+                )
                 for one in negatives
             ]
     rejected: dict[str, int] = {}

@@ -73,6 +73,9 @@ def _blind(views: Mapping[str, Any], console: Console) -> None:
         together = [_accuracy(one["together"]) for one in both]
         alone = [_accuracy(one["alone"]) for one in both]
         table.add_row(kind, _pairs(both[0]["together"]), *together, *alone)
+    for name, one in views["language_model"].items():
+        if one is not None:
+            table.add_row(f"LM: {name}", _pairs(one), _accuracy(one), "", "", "")
     console.print(table)
 
 

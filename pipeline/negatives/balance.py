@@ -25,6 +25,8 @@ _WORD = re.compile(r"\w+")
 # 0.3, where a scorer that turned its answer round would win. Below zero at all, for blocks agree with each other a
 # little, and so do words that no caption has.
 _MARGIN = 0.2
+# Of fewer places less, in proportion: the agreement to make up for grows with their square.
+_MANY = 1000
 # How much a candidate may agree with all others, in its own squares; each bound is one turn through the places.
 _SLACKS = (32.0, 16.0, 8.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0)
 
@@ -37,6 +39,13 @@ class Change:
     """Int64 indices."""
     amounts: np.ndarray
     """Float64, weighted as the scorer weights them."""
+    square: float
+    """The sum of their squares."""
+
+    @classmethod
+    def of(cls, features: Sequence[int], amounts: Sequence[float]) -> Change:
+        """A change, of features named once each."""
+        return cls(np.array(features, dtype=np.int64), np.array(amounts), sum(one * one for one in amounts))
 
 
 class Grams:
@@ -81,7 +90,7 @@ class Grams:
                         self._weights.append(self._rarest)
                     features.append(feature)
                     amounts.append(number * scale * self._weights[feature])
-        return Change(np.array(features, dtype=np.int64), np.array(amounts))
+        return Change.of(features, amounts)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -116,7 +125,7 @@ class Choice:
     """The sum of what was taken, a number a feature."""
 
 
-def choose(places: Sequence[Sequence[Change]], size: int) -> Choice:
+def choose(places: Sequence[Sequence[Sequence[Change]]], sizes: Sequence[int]) -> Choice:
     """Take one candidate a place, as many as can be while two changes agree no more than by chance.
 
     What a scorer learns from some pairs helps it with others as far as their changes agree: the sum of the products of
@@ -124,41 +133,59 @@ def choose(places: Sequence[Sequence[Change]], size: int) -> Choice:
     make what is held out the mirror of what is learned from, and a scorer that turns its answer round would win.
 
     Places are gone through in turn; a candidate is left for the next one, or for none, once it agrees too much with all
-    the others together. The bound is lowered until the sum is zero.
+    the others together. The bound is lowered until the sum is zero, for each sort of features by itself.
 
     Args:
-        places: the candidates of each place, in the order in which they are preferred.
-        size: how many features there are.
+        places: the candidates of each place, in the order in which they are preferred; each with a change for every
+            sort of features (n-grams, and the gaps of a language model).
+        sizes: how many features there are of each sort.
     """
-    total = np.zeros(size)
-    squares = [[float(change.amounts @ change.amounts) for change in place] for place in places]
+    sums = [_Sum(size) for size in sizes]
     taken: list[int | None] = [0 if place else None for place in places]
-    for place in places:
-        if place:
-            np.add.at(total, place[0].features, place[0].amounts)
-    own = sum(square[0] for square in squares if square)
-    agreement = before = float(total @ total) - own
+    first = [place[0] for place in places if place]
+    for changes in first:
+        for one, change in zip(sums, changes, strict=True):
+            one.add(change)
+    before = sums[0].agreement if sums else 0.0
+    margin = _MARGIN * min(1.0, len(first) / _MANY)
     for slack in _SLACKS:
         for number, place in enumerate(places):
-            if agreement <= -_MARGIN * own:
+            if all(one.agreement <= -margin * one.own for one in sums):
                 break
             old = taken[number]
             if old is not None:
-                total[place[old].features] -= place[old].amounts
-                own -= squares[number][old]
-                agreement -= 2.0 * float(total[place[old].features] @ place[old].amounts)
-            new = None
-            for candidate in range(len(place)) if old is None else (old, *(n for n in range(len(place)) if n != old)):
-                agrees = 2.0 * float(total[place[candidate].features] @ place[candidate].amounts)
-                if agrees < slack * squares[number][candidate]:
-                    new = candidate
-                    total[place[new].features] += place[new].amounts
-                    agreement += agrees
-                    own += squares[number][new]
-                    break
+                for one, change in zip(sums, place[old], strict=True):
+                    one.take(change)
+            order = range(len(place)) if old is None else (old, *(n for n in range(len(place)) if n != old))
+            new = next((n for n in order if all(map(_Sum.bears, sums, place[n], [slack] * len(sums)))), None)
+            if new is not None:
+                for one, change in zip(sums, place[new], strict=True):
+                    one.add(change)
             taken[number] = new
     count = sum(one is not None for one in taken)
-    return Choice(taken, _mean(before, sum(1 for place in places if place)), _mean(agreement, count), total)
+    return Choice(taken, _mean(before, len(first)), _mean(sums[0].agreement, count), sums[0].total)
+
+
+class _Sum:
+    """The sum of the changes taken, and how far they agree."""
+
+    def __init__(self, size: int) -> None:
+        self.total = np.zeros(size)
+        self.own = self.agreement = 0.0
+
+    def bears(self, change: Change, slack: float) -> bool:
+        """Whether a change more would agree little enough."""
+        return 2.0 * float(self.total[change.features] @ change.amounts) < slack * change.square
+
+    def add(self, change: Change) -> None:
+        self.agreement += 2.0 * float(self.total[change.features] @ change.amounts)
+        self.total[change.features] += change.amounts
+        self.own += change.square
+
+    def take(self, change: Change) -> None:
+        self.total[change.features] -= change.amounts
+        self.agreement -= 2.0 * float(self.total[change.features] @ change.amounts)
+        self.own -= change.square
 
 
 def _mean(agreement: float, count: int) -> float:

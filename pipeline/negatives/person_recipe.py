@@ -5,17 +5,19 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import numpy as np
 
 from ...schemas.rows import Edit, Negative, NegativeKind, Scores
+from ..language.likelihood import Likelihood
 from .balance import Change, Grams, choose
 from .candidate import Candidate
 from .caption import Caption
+from .gaps import Gap, GapGrid
 from .guards import KnownTexts, refused_at_once, refused_when_read
 from .registry import PERSON
 from .stock import Stock, take_stock
@@ -26,6 +28,10 @@ KINDS: tuple[NegativeKind, ...] = ("swap", "replace", "add", "negate")
 _PLENTY: tuple[NegativeKind, ...] = ("replace", "swap")
 # Candidates a caption and kind to choose from: with 3 the blind scorer is at 0.56, with 6 at 0.54, with 12 no better.
 _POOL = 6
+# A language model reads every one of them.
+_POOL_SCORED = 3
+Scorer = Callable[[Sequence[str]], Sequence[Likelihood | None]]
+"""Texts → how likely each is; none for one that cannot be scored."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,21 @@ class Made:
     """Kind → mean agreement of two changes before and after balancing (balance.py)."""
 
 
+_UNSCORED = Scores()
+
+
 @dataclass(frozen=True)
 class _Option:
     caption: int
     candidate: Candidate
     text: str
     edits: list[Edit]
-    change: Change
+    changes: tuple[Change, ...]
+    """In n-grams, and in the gaps of a language model where there is one."""
+    scores: Scores = _UNSCORED
+
+
+_Places = dict[NegativeKind, list[list[_Option]]]
 
 
 def make_person_negatives(
@@ -57,6 +71,7 @@ def make_person_negatives(
     per_caption: int | None = None,
     known: KnownTexts | None = None,
     balanced: bool = True,
+    scorer: Scorer | None = None,
 ) -> Made:
     """At most one negative of each kind for each caption; of `per_caption` more than four, several of a kind.
 
@@ -69,9 +84,10 @@ def make_person_negatives(
         per_caption: at most so many; one a kind where None.
         known: every caption of the source, to tell what is true of somebody else.
         balanced: choose so that a blind scorer is at chance; without, the first candidate of each place is taken.
+        scorer: a language model that says how likely it finds texts; balanced as well, and recorded.
     """
     with _without_collector():
-        return _make(captions, seed, rules, per_caption, known, balanced)
+        return _make(captions, seed, rules, per_caption, known, balanced, scorer)
 
 
 @contextmanager
@@ -93,25 +109,33 @@ def _make(
     per_caption: int | None,
     known: KnownTexts | None,
     balanced: bool,
+    scorer: Scorer | None,
 ) -> Made:
     stock = take_stock(captions)
     grams = Grams(caption.text for caption in captions)
     refused: Counter[str] = Counter()
     most = len(KINDS) if per_caption is None else per_caption
-    places: dict[NegativeKind, list[list[_Option]]] = {kind: [] for kind in KINDS}
+    places: _Places = {kind: [] for kind in KINDS}
+    pool = _POOL if scorer is None else _POOL_SCORED
     for number, caption in enumerate(captions):
         for kind, count in _places(caption, seed, rules, most):
             rng = _random(seed, caption.key, kind)
             options = list(
-                _options(number, caption, _shuffled(caption, stock, rng, kind, rules), grams, known, refused, count)
+                _options(
+                    number, caption, _shuffled(caption, stock, rng, kind, rules), grams, known, refused, count * pool
+                )
             )
             places[kind] += [options[start::count] for start in range(count) if options[start::count]]
+    sizes = [len(grams)]
+    if scorer is not None:
+        places = _scored(captions, places, scorer)
+        sizes.append(GapGrid.SIZE)
     negatives: list[list[Negative]] = [[] for _ in captions]
     agreement: dict[NegativeKind, tuple[float, float]] = {}
     totals = {}
     for kind in KINDS:
         if balanced:
-            choice = choose([[option.change for option in place] for place in places[kind]], len(grams))
+            choice = choose([[option.changes for option in place] for place in places[kind]], sizes)
             agreement[kind] = (choice.before, choice.after)
             taken = choice.taken
             totals[kind] = choice.total
@@ -132,8 +156,31 @@ def _make(
 def _shows(option: _Option, total: np.ndarray) -> float:
     """How much a negative agrees with all that were taken of its kind, in its own squares: a caption that would be
     left with none gets the one that shows least."""
-    change = option.change
-    return float(total[change.features] @ change.amounts / (change.amounts @ change.amounts))
+    change = option.changes[0]
+    return float(total[change.features] @ change.amounts / change.square)
+
+
+def _scored(captions: Sequence[Caption], places: _Places, scorer: Scorer) -> _Places:
+    """The options with what a language model makes of them."""
+    options = [option for kind in KINDS for place in places[kind] for option in place]
+    texts = list(dict.fromkeys([*(caption.text for caption in captions), *(option.text for option in options)]))
+    told = dict(zip(texts, scorer(texts), strict=True))
+
+    def gap(option: _Option) -> Gap | None:
+        mine, theirs = told[captions[option.caption].text], told[option.text]
+        if mine is None or theirs is None:
+            return None
+        return mine.plausibility - theirs.plausibility, mine.grammar - theirs.grammar
+
+    gaps = [one for option in options if (one := gap(option)) is not None]
+    grid = GapGrid(gaps)
+
+    def weighed(option: _Option) -> _Option:
+        found = gap(option)
+        scores = Scores(plausibility=round(found[0], 4), grammar=round(found[1], 4)) if found else _UNSCORED
+        return replace(option, changes=(*option.changes, grid.change(found)), scores=scores)
+
+    return {kind: [[weighed(option) for option in place] for place in places[kind]] for kind in KINDS}
 
 
 def _take(captions: Sequence[Caption], option: _Option, negatives: list[list[Negative]], refused: Counter[str]) -> None:
@@ -150,7 +197,7 @@ def _take(captions: Sequence[Caption], option: _Option, negatives: list[list[Neg
             slots=list(option.candidate.slots),
             spans=option.edits,
             origin="rule",
-            scores=Scores(),
+            scores=option.scores,
         )
     )
 
@@ -187,10 +234,10 @@ def _options(
     grams: Grams,
     known: KnownTexts | None,
     refused: Counter[str],
-    count: int,
+    most: int,
 ) -> Iterator[_Option]:
     """The first candidates that no guard refuses at once."""
-    left = _POOL * count
+    left = most
     seen = {caption.text}
     for candidate in candidates:
         text, edits = mended(caption.text, candidate.replacements)
@@ -201,7 +248,7 @@ def _options(
         if guard is not None:
             refused[guard] += 1
             continue
-        yield _Option(number, candidate, text, edits, grams.change(caption.text, text))
+        yield _Option(number, candidate, text, edits, (grams.change(caption.text, text),))
         left -= 1
         if not left:
             return

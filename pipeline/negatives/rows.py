@@ -59,6 +59,7 @@ def with_negatives(
     """
     if config.recipe == "negclip":
         return _negclip(rows, config, seed), Counter()
+    from ..language.likelihood import LikelihoodScorer
     from .person_recipe import make_person_negatives
 
     own = {identity: frozenset(map(normalised, texts)) for identity, texts in siblings.items()}
@@ -67,6 +68,9 @@ def with_negatives(
         identity = (row.dataset, row.pid)
         others = Others([_read(text) for text in siblings[identity] if text != row.text])
         captions.append(Caption(row.text, row.caption_id, _read(row.text), others, own[identity]))
+    scorer = None
+    if config.scorer is not None:
+        scorer = LikelihoodScorer(config.scorer, reference=[row.text for row in rows]).scores
     made = make_person_negatives(
         captions,
         seed=seed,
@@ -74,6 +78,7 @@ def with_negatives(
         per_caption=config.per_caption,
         known=KnownTexts(np.load(known_texts, mmap_mode="r")) if known_texts else None,
         balanced=config.balance,
+        scorer=scorer,
     )
     return [_behind(row, new) for row, new in zip(rows, made.negatives, strict=True)], made.refused
 

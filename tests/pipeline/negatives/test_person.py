@@ -1,6 +1,7 @@
 """The rules on persons, their guards, and the choice among what they propose."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tbpr_data.pipeline.language.likelihood import Likelihood
 from tbpr_data.pipeline.language.parse import parse
 from tbpr_data.pipeline.negatives.balance import Change, Grams, choose
 from tbpr_data.pipeline.negatives.caption import Caption
+from tbpr_data.pipeline.negatives.gaps import GapGrid
 from tbpr_data.pipeline.negatives.guards import KnownTexts, normalised, refused_at_once, refused_when_read, text_hash
 from tbpr_data.pipeline.negatives.others import Others
 from tbpr_data.pipeline.negatives.person_recipe import make_person_negatives
@@ -203,20 +206,23 @@ def test_rules_are_chosen_by_name_and_by_kind() -> None:
 
 def change(*amounts: float) -> Change:
     there = np.flatnonzero(amounts)
-    return Change(there, np.array(amounts)[there])
+    return Change.of(there.tolist(), [amounts[place] for place in there])
 
 
 def test_balance_takes_as_many_one_way_as_the_other() -> None:
     # 40 places where "blue → black" is preferred, 40 where "black → blue" can be had: by turns nothing is given away.
-    places = [[change(-1.0, 1.0)] if number % 2 else [change(-1.0, 1.0), change(1.0, -1.0)] for number in range(80)]
-    choice = choose(places, 2)
-    total = sum(place[taken].amounts[1] for place, taken in zip(places, choice.taken, strict=True) if taken is not None)
+    there, back = (change(-1.0, 1.0),), (change(1.0, -1.0),)
+    places = [[there] if number % 2 else [there, back] for number in range(80)]
+    choice = choose(places, [2])
+    total = sum(
+        place[taken][0].amounts[1] for place, taken in zip(places, choice.taken, strict=True) if taken is not None
+    )
     assert choice.before == pytest.approx(2.0)
     assert choice.after <= 0.0
     assert abs(total) <= 12.0
     # Where all go one way, most are left out.
-    assert sum(one is not None for one in choose([[change(-1.0, 1.0)] for _ in range(80)], 2).taken) <= 2
-    assert choose([], 0).taken == []
+    assert sum(one is not None for one in choose([[there] for _ in range(80)], [2]).taken) <= 2
+    assert choose([], [0]).taken == []
 
 
 def test_features_of_a_change_are_the_words_that_go_and_come() -> None:
@@ -229,3 +235,30 @@ def test_features_of_a_change_are_the_words_that_go_and_come() -> None:
     assert dict(zip(told.features, told.amounts, strict=True)) == pytest.approx(
         dict(zip(back.features, -back.amounts, strict=True))
     )
+
+
+def test_a_gap_and_its_mirror_image_cancel() -> None:
+    gaps = [(0.3, -0.1), (-0.3, 0.1), (1.0, 2.0), (0.02, 0.0)]
+    grid = GapGrid(gaps)
+    there, back = grid.change(gaps[0]), grid.change(gaps[1])
+    assert list(there.features) == list(back.features)
+    assert there.amounts == pytest.approx(-back.amounts)
+    assert max(max(grid.change(gap).features) for gap in gaps) < GapGrid.SIZE
+    assert len(grid.change(None).features) == 0
+
+
+def test_what_a_language_model_finds_likelier_is_balanced_and_recorded() -> None:
+    def scorer(texts: Sequence[str]) -> list[Likelihood | None]:
+        # A model that likes black and nothing else.
+        return [Likelihood(float(text.count("black")), float(len(text))) for text in texts]
+
+    every = captions(TEXTS[:160])
+    rules = select_rules("person", ["replace"])
+    plain = make_person_negatives(every, seed=0, rules=rules, balanced=False, scorer=scorer).negatives
+    weighed = make_person_negatives(every, seed=0, rules=rules, scorer=scorer).negatives
+    lean = [sum(np.sign(one.scores.plausibility) for several in made for one in several) for made in (plain, weighed)]
+    assert abs(lean[1]) < abs(lean[0])
+    assert abs(lean[1]) <= 12
+    for caption, several in zip(every, weighed, strict=True):
+        for one in several:
+            assert one.scores.plausibility == caption.text.count("black") - one.text.count("black")
