@@ -56,6 +56,7 @@ lock: setup  ## resolve pyproject.toml anew into requirements/locked.txt
 bench: setup  ## the figures of the README's performance tables
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.check
+	$(BIN)/python -m benchmarks.negatives
 
 wheel: setup  ## build the wheel into dist/
 	$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .

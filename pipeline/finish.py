@@ -22,7 +22,7 @@ from .config import RunConfig
 from .journal import Answers, Journal
 from .language.clip_tokens import clip_token_counts
 from .language.english import load_english
-from .language.parse import parse
+from .language.parse import parse, parse_once
 from .llm.requests import Asked, RequestPlan
 from .negatives.contradicted import contradicted_rewrite
 from .negatives.rows import Identity, with_negatives
@@ -175,7 +175,7 @@ def _others(job: BlockJob, caption: SourceCaption) -> tuple[Person, ...]:
     """The same identity, as its other captions tell."""
     image = caption.image
     texts = job.siblings.get((image.dataset, image.pid), ())
-    return tuple(parse(text) for text in texts if text != caption.text)
+    return tuple(parse_once(text) for text in texts if text != caption.text)
 
 
 def _by_prompt(asked: list[Asked]) -> list[list[Asked]]:
@@ -198,7 +198,7 @@ def _human_row(caption: SourceCaption, parsed: bool) -> PairRow:
         origin="human",
         style=None,
         source_caption_id=None,
-        attributes=_attributes(parse(caption.text)) if parsed else None,
+        attributes=_attributes(parse_once(caption.text)) if parsed else None,
         negatives=[],
         checks=None,
         provenance=None,

@@ -6,6 +6,7 @@ Dependency parses bind worse here and take fourteen times as long: `benchmarks/b
 """
 
 from dataclasses import replace
+from functools import lru_cache
 
 from ...schemas.attributes import Person, Value
 from .ahead import Ahead
@@ -26,6 +27,12 @@ _COVER = frozenset(("cover", "covers", "covering", "crosses", "hide", "hides", "
 _OF_SUBJECTS = frozenset(("sit", "swing", "cross", "turn", "hide"))
 # Ways of carrying that are seen as something the body does.
 _SEEN_VERBS = frozenset(("push", "pull", "swing", "raise"))
+
+
+@lru_cache(maxsize=4096)
+def parse_once(text: str) -> Person:
+    """`parse`, remembered: of an identity every caption is looked at beside each of the others."""
+    return parse(text)
 
 
 def parse(text: str) -> Person:

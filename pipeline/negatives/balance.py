@@ -73,8 +73,11 @@ class Grams:
         amounts: list[float] = []
         for before, after in zip(_views(caption), _views(negative), strict=True):
             shorter = min(len(before), len(after))
-            head = next((n for n in range(shorter) if before[n] != after[n]), shorter)
-            tail = next((n for n in range(shorter - head) if before[-1 - n] != after[-1 - n]), shorter - head)
+            head = tail = 0
+            while head < shorter and before[head] == after[head]:
+                head += 1
+            while tail < shorter - head and before[-1 - tail] == after[-1 - tail]:
+                tail += 1
             first = max(0, head - _LONGEST + 1)
             counts: dict[tuple[str, ...], int] = {}
             for gram in _grams(after, first, len(after) - tail):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from ...schemas.rows import Negative, PairRow
 from ...schemas.source import Source
 from ..config import NegativesConfig
-from ..language.parse import parse
+from ..language.parse import parse_once
 from .caption import Caption
 from .guards import KnownTexts, normalised, text_hash
 from .others import Others
@@ -20,8 +19,6 @@ from .registry import select_rules
 
 Identity = tuple[str, int]
 """Dataset and pid."""
-# Captions of one identity stand near each other: each is read once.
-_read = lru_cache(maxsize=4096)(parse)
 
 
 def texts_by_identity(source: Source) -> dict[Identity, tuple[str, ...]]:
@@ -66,8 +63,8 @@ def with_negatives(
     captions = []
     for row in rows:
         identity = (row.dataset, row.pid)
-        others = Others([_read(text) for text in siblings[identity] if text != row.text])
-        captions.append(Caption(row.text, row.caption_id, _read(row.text), others, own[identity]))
+        others = Others([parse_once(text) for text in siblings[identity] if text != row.text])
+        captions.append(Caption(row.text, row.caption_id, parse_once(row.text), others, own[identity]))
     scorer = None
     if config.scorer is not None:
         scorer = LikelihoodScorer(config.scorer, reference=[row.text for row in rows]).scores
