@@ -67,9 +67,8 @@ def main() -> None:
         ratios = [statistics.median(one[at] / one[0] for one in rounds) for at in (1, 2, 3)]
         print(f"| {captions:,} captions | captions/s, median of {arguments.rounds} | ratio |\n|---|---:|---:|")
         print(f"| NegCLIP's six rules, one caption at a time, `{installed_model()}`, one process | {peer:,.0f} | 1 |")
-        print(
-            f"| rules on persons, guards and balance, parsing included, {os.cpu_count()} cores | {rules:,.0f} | {ratios[0]:.1f} |"
-        )
+        what = f"rules on persons, guards and balance, parsing included, {os.cpu_count()} cores"
+        print(f"| {what} | {rules:,.0f} | {ratios[0]:.1f} |")
         print(f"| `negatives`, whole process | {whole_rate:,.0f} | {ratios[1]:.1f} |")
         print(f"| the same without start and end | {net_rate:,.0f} | {ratios[2]:.1f} |")
 
