@@ -4,11 +4,14 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..schemas.errors import UserError
+
+if TYPE_CHECKING:
+    from .config import RunConfig
 
 app = typer.Typer(
     name="tbpr-data",
@@ -65,9 +68,6 @@ def augment(
     Stopped or killed, the same command goes on where it was.
     """
     from .config import load_config
-    from .run import augment as run_augment
-    from .screen import Screen
-    from .summary import show_summary
 
     flags: dict[str, Any] = {
         "source.path": source,
@@ -86,12 +86,21 @@ def augment(
     run_config = load_config(config, settings or [], flags)
     if out is None:
         raise UserError("no folder to write to", where="augment", mend="give --out DIR")
+    _make(run_config, out, quiet=quiet)
+
+
+def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
+    """Make a dataset, and say what came of it."""
+    from .run import augment as run_augment
+    from .screen import Screen
+    from .summary import show_summary
+
     screen = Screen(quiet=quiet)
     try:
-        outcome = run_augment(run_config, out, screen)
+        outcome = run_augment(config, out, screen)
     except KeyboardInterrupt:
         again = shlex.join(["tbpr-data", *sys.argv[1:]])
-        sys.stderr.write(f"tbpr-data: interrupted; every answer so far is saved, go on with:\n  {again}\n")
+        sys.stderr.write(f"tbpr-data: interrupted; what is done so far is saved, go on with:\n  {again}\n")
         raise typer.Exit(130) from None
     show_summary(outcome.root, outcome.manifest, screen)
     typer.echo(outcome.root)
@@ -127,9 +136,6 @@ def negatives(
 ) -> None:
     """Make hard negatives of every caption of SOURCE and write Parquet shards to --out. No language model is needed."""
     from .config import load_config
-    from .run import augment as run_augment
-    from .screen import Screen
-    from .summary import show_summary
 
     flags: dict[str, Any] = {
         "source.path": source,
@@ -148,10 +154,7 @@ def negatives(
         "negatives.scorer": scorer,
         "negatives.balance": False if no_balance else None,
     }
-    screen = Screen(quiet=quiet)
-    outcome = run_augment(load_config(None, settings or [], flags), out, screen)
-    show_summary(outcome.root, outcome.manifest, screen)
-    typer.echo(outcome.root)
+    _make(load_config(None, settings or [], flags), out, quiet=quiet)
 
 
 @app.command()
