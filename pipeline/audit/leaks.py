@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..negatives.guards import normalised
+
 Identity = tuple[str, int]
 """Dataset and pid: pids of two datasets are not the same person."""
-
-_LETTERS = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -61,18 +60,13 @@ class Leaks:
     """Negatives that are a caption of another identity, and of their own not: as hard as can be, and no error."""
 
 
-def normalise(text: str) -> str:
-    """The text in small letters (case folded), letters and digits only, with single spaces between words."""
-    return " ".join(_LETTERS.findall(text.casefold()))
-
-
 def find_leaks(rows: Iterable[Caption]) -> Leaks:
     """Everything that leaks among the rows; a text without a letter or digit is compared with nothing.
 
     Splits are compared with each other, so all rows of a dataset belong in one call.
     """
     captions = list(rows)
-    texts = [normalise(row.text) for row in captions]
+    texts = [normalised(row.text) for row in captions]
     said_of: defaultdict[str, set[Identity]] = defaultdict(set)
     identities: defaultdict[Identity, set[str]] = defaultdict(set)
     images: defaultdict[str, set[str]] = defaultdict(set)
@@ -84,7 +78,7 @@ def find_leaks(rows: Iterable[Caption]) -> Leaks:
     own, others = [], []
     for row in captions:
         for negative in row.negatives:
-            true_of = said_of.get(normalise(negative), set())
+            true_of = said_of.get(normalised(negative), set())
             if (row.dataset, row.pid) in true_of:
                 own.append(TrueNegative(row.image_id, negative))
             elif true_of:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ...schemas.attributes import Person
 from ..checks.compare import compare
-from ..language.parse import parse
+from ..language.parse import parse_once
 from .dataset import Pair
 
-_read = lru_cache(maxsize=8192)(parse)
 _AGREES = ("kept", "generalised")  # where the other caption says less, it bears nothing out
 
 
@@ -41,16 +39,16 @@ def estimate_truth(pairs: Sequence[Pair], captions: Mapping[tuple[str, int], Seq
     """
     unchanged = borne_out = 0
     for pair in pairs:
-        negative = _read(pair.negative)
+        negative = parse_once(pair.negative)
         changed = [
             finding
-            for finding in compare(_read(pair.caption), negative)[0]
+            for finding in compare(parse_once(pair.caption), negative)[0]
             if finding.status in ("contradicted", "added") or (finding.status == "dropped" and pair.kind == "negate")
         ]
         if not changed:
             unchanged += 1
             continue
-        others = [_read(text) for text in captions.get(pair.identity, ()) if text != pair.caption]
+        others = [parse_once(text) for text in captions.get(pair.identity, ()) if text != pair.caption]
         told = [_told(other, negative) for other in others]
         if any(
             {(one.slot, one.rewrite) for one in changed if one.rewrite} <= one_told and one_told for one_told in told

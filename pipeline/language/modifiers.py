@@ -155,7 +155,7 @@ class Modifiers(State):
         bare = isinstance(last, ItemDraft) and not last.colours
         self._say_of(last, waiting)
         before = self.mark_at(waiting[0][0] - 1) if waiting else None
-        of_all = before is not None and before.word in ("all", "both", "also both", "are both", "are all")
+        of_all = before is not None and before.word in ("all", "both")
         if bare and self.subjects and self.subjects[-1] is last and (of_all or self._subjects_speak()):
             for subject in self.subjects[:-1]:
                 subject.colours.extend(self.subjects[-1].colours)

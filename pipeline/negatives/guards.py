@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import numpy as np
@@ -36,7 +37,7 @@ class KnownTexts:
     """All captions of the source, by hash: whether a text is somebody's caption."""
 
     def __init__(self, hashes: np.ndarray) -> None:
-        """`hashes`: sorted uint64, as `hash_texts` gives."""
+        """`hashes`: `text_hash` of every caption, sorted."""
         self._hashes = hashes
 
     def __contains__(self, text: str) -> bool:
@@ -47,8 +48,6 @@ class KnownTexts:
 
 def text_hash(text: str) -> np.uint64:
     """64 bits of the normalised text's BLAKE2b: of a billion captions two differ alike with a chance of 0.03."""
-    import hashlib
-
     digest = hashlib.blake2b(normalised(text).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))
 
@@ -75,12 +74,12 @@ def refused_when_read(caption: Caption, candidate: Candidate, text: str) -> str 
     if not changed & ({"contradicted", "dropped"} if candidate.kind == "negate" else {"contradicted", "added"}):
         same_words = sorted(normalised(text).split()) == sorted(normalised(caption.text).split())
         return "coordination" if same_words else "no_change"
-    if _lost(caption.person, person, candidate):
+    if _lost(caption.person, person):
         return "unreadable"
     return None
 
 
-def _lost(source: Person, negative: Person, candidate: Candidate) -> bool:
+def _lost(source: Person, negative: Person) -> bool:
     """Whether words of the negative have lost their place, or an item its name."""
     new_others = len(negative.others) - len(source.others)
     fewer = len(source.items) - len(negative.items)

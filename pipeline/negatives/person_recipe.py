@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -40,10 +40,8 @@ class Made:
 
     negatives: list[list[Negative]]
     """For each caption, in the order of `KINDS`."""
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str]
     """Guard → candidates it refused."""
-    agreement: dict[NegativeKind, tuple[float, float]] = field(default_factory=dict)
-    """Kind → mean agreement of two changes before and after balancing (balance.py)."""
 
 
 _UNSCORED = Scores()
@@ -131,12 +129,10 @@ def _make(
         places = _scored(captions, places, scorer)
         sizes.append(GapGrid.SIZE)
     negatives: list[list[Negative]] = [[] for _ in captions]
-    agreement: dict[NegativeKind, tuple[float, float]] = {}
     totals = {}
     for kind in KINDS:
         if balanced:
             choice = choose([[option.changes for option in place] for place in places[kind]], sizes)
-            agreement[kind] = (choice.before, choice.after)
             taken = choice.taken
             totals[kind] = choice.total
         else:
@@ -150,7 +146,7 @@ def _make(
             for option in sorted(left, key=lambda one: _shows(one, totals[kind])):
                 if not negatives[option.caption]:
                     _take(captions, option, negatives, refused)
-    return Made(negatives, refused, agreement)
+    return Made(negatives, refused)
 
 
 def _shows(option: _Option, total: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ...schemas.attributes import Colour, Item
 from .caption import Caption
-from .person.phrases import coloured, is_listed, is_plural, is_regular, noun_phrase
+from .person.phrases import coloured, is_listed, is_plural, is_regular, lowered, noun_phrase
 from .surgery import article_of
 from .words import exclude
 
@@ -121,7 +121,7 @@ def take_stock(captions: Iterable[Caption]) -> Stock:
             article = _ARTICLE.match(text)
             if _UNSEEN.search(text) or (article and article_of(article[2].lower()) != article[1].lower()):
                 continue
-            stock.things[connector][Thing(text[:1].lower() + text[1:], item.slot, item.name.value)] += 1
+            stock.things[connector][Thing(lowered(text), item.slot, item.name.value)] += 1
         for kind in ("length", "style"):
             for value in getattr(caption.person.hair, kind):
                 stock.hair[kind][(value.text.lower(), value.value)] += 1

@@ -13,7 +13,7 @@ from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import colours_exclude, words
-from .phrases import Coloured, coloured
+from .phrases import Coloured, coloured, lowered
 
 _MOST = 3
 # One colour told of several things, or left open.
@@ -38,8 +38,8 @@ def swap_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candida
             "swap",
             (f"{first.slot}.colour", f"{second.slot}.colour"),
             (
-                Replacement(first.start, first.end, _inside(pieces[1])),
-                Replacement(second.start, second.end, _inside(pieces[0])),
+                Replacement(first.start, first.end, lowered(pieces[1])),
+                Replacement(second.start, second.end, lowered(pieces[0])),
             ),
             (*_claims(first.slot, second), *_claims(second.slot, first)),
         )
@@ -78,11 +78,6 @@ def _had_by(stock: Stock, one: Coloured, name: str) -> bool:
 
 def _fits(one: Coloured, colour: str) -> bool:
     return one.slot != "hair" or colour in words().hair_colours
-
-
-def _inside(piece: str) -> str:
-    """The piece without the capital that it may have at the head of a sentence."""
-    return piece[:1].lower() + piece[1:]
 
 
 def _claims(slot: str, one: Coloured) -> tuple[Claim, ...]:

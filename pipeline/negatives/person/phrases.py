@@ -106,3 +106,8 @@ def is_listed(text: str) -> bool:
     words = tuple(text.lower().replace("-", " ").split())
     known = lexicon().meanings
     return words in known and not (len(words) > 1 and ("".join(words),) in known)
+
+
+def lowered(piece: str) -> str:
+    """The piece without the capital that it may have at the head of a sentence."""
+    return piece[:1].lower() + piece[1:]

@@ -10,6 +10,7 @@ from ..candidate import Candidate, Claim
 from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
+from .phrases import lowered
 
 _BORNE = frozenset(("hand", "hands", "shoulder", "arm", "back"))
 _OTHER = {"left": "right", "right": "left"}
@@ -48,10 +49,6 @@ def swap_place(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidat
                 "person/swap_place",
                 "swap",
                 (f"{first.slot}.where", f"{second.slot}.where"),
-                (Replacement(*a.span, _inside(b.text)), Replacement(*b.span, _inside(a.text))),
+                (Replacement(*a.span, lowered(b.text)), Replacement(*b.span, lowered(a.text))),
                 (Claim("where", first.slot, b.value), Claim("where", second.slot, a.value)),
             )
-
-
-def _inside(piece: str) -> str:
-    return piece[:1].lower() + piece[1:]

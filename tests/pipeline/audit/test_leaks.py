@@ -1,4 +1,5 @@
-from tbpr_data.pipeline.audit.leaks import Caption, TrueNegative, find_leaks, normalise
+from tbpr_data.pipeline.audit.leaks import Caption, TrueNegative, find_leaks
+from tbpr_data.pipeline.negatives.guards import normalised
 
 
 def caption(
@@ -7,10 +8,10 @@ def caption(
     return Caption(split, dataset, pid, image or f"{dataset}/{pid}.jpg", text, negatives)
 
 
-def test_normalise():
-    assert normalise("  A man's T-shirt,\n  STRASSE_2 ") == "a man s t shirt strasse 2"
-    assert normalise("Straße") == "strasse"
-    assert normalise(" .!_ ") == ""
+def test_normalised():
+    assert normalised("  A man's T-shirt,\n  STRASSE_2 ") == "a man s t shirt strasse 2"
+    assert normalised("Straße") == "strasse"
+    assert normalised(" .!_ ") == ""
 
 
 def test_identities_and_images_in_two_splits():
