@@ -70,11 +70,7 @@ def augment(
     from .config import load_config
 
     flags: dict[str, Any] = {
-        "source.path": source,
-        "source.format": format_,
-        "source.split": split,
-        "source.limit": limit,
-        "source.images_root": str(images_root) if images_root else None,
+        **_source_flags(source, format_, split, limit, images_root),
         "llm.model": llm,
         "server.endpoint": endpoint,
         "recipe": recipe or None,
@@ -87,6 +83,18 @@ def augment(
     if out is None:
         raise UserError("no folder to write to", where="augment", mend="give --out DIR")
     _make(run_config, out, quiet=quiet)
+
+
+def _source_flags(
+    path: str | None, format_: str | None, split: str | None, limit: int | None, images_root: Path | None
+) -> dict[str, Any]:
+    return {
+        "source.path": path,
+        "source.format": format_,
+        "source.split": split,
+        "source.limit": limit,
+        "source.images_root": str(images_root) if images_root else None,
+    }
 
 
 def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
@@ -138,11 +146,7 @@ def negatives(
     from .config import load_config
 
     flags: dict[str, Any] = {
-        "source.path": source,
-        "source.format": format_,
-        "source.split": split,
-        "source.limit": limit,
-        "source.images_root": str(images_root) if images_root else None,
+        **_source_flags(source, format_, split, limit, images_root),
         "recipe": (),
         "seed": seed,
         "negatives.enabled": True,
