@@ -1,7 +1,7 @@
 """Getting every request of every block answered: a bounded number in flight, across the borders of blocks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +32,8 @@ class Answering:
     """Answers blocks in order.
 
     `connect` opens the client, called once, when the first unanswered request is met: a run whose answers are all on
-    disk starts no server. `followups` is called with each answered block for what is to be asked about its answers;
-    `finish` is called with each block when these are answered too, `on_answer` with each new answer.
+    disk starts no server. Each of `followups` in turn is called with each answered block for what is to be asked about
+    its answers; `finish` is called with each block when these are answered too, `on_answer` with each new answer.
     """
 
     plan: RequestPlan
@@ -42,7 +42,7 @@ class Answering:
     finish: Callable[[Block], Awaitable[None]]
     on_answer: Callable[[Completion], None]
     on_known: Callable[[int], None]
-    followups: Callable[[Block], Awaitable[list[Request]]] | None = None
+    followups: Sequence[Callable[[Block], Awaitable[list[Request]]]] = ()
 
     async def run(self, blocks: Iterable[Block]) -> None:
         """Answer and finish every block.
@@ -72,7 +72,8 @@ class _Pending:
     block: Block
     journal: Journal
     left: int = 0
-    followed_up: bool = False
+    rounds: int = 0
+    """Follow-ups that were asked for."""
 
 
 class _UnderWay:
@@ -135,11 +136,12 @@ class _UnderWay:
             self._tasks.create_task(self._answered(pending))
 
     async def _answered(self, pending: _Pending) -> None:
-        """Ask what the answers give rise to, once; then finish the block."""
+        """Ask what the answers give rise to, a round at a time; then finish the block."""
         answering = self._answering
-        if answering.followups is not None and not pending.followed_up:
-            pending.followed_up = True
-            await self._send(await answering.followups(pending.block), pending)
+        if pending.rounds < len(answering.followups):
+            followup = answering.followups[pending.rounds]
+            pending.rounds += 1
+            await self._send(await followup(pending.block), pending)
             return
         pending.journal.close()
         await answering.finish(pending.block)

@@ -48,13 +48,14 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
         guard_meanings=GUARDS,
         checks=made_from["config"]["checks"],
         judged=made_from["config"]["judge"]["enabled"],
-        meanings=REASONS,
+        meanings={**GUARDS, **REASONS},
         samples=made_from["config"]["samples"],
         keep=made_from["config"]["keep"],
         seed=made_from["config"]["seed"],
         run_id=manifest.run_id,
         versions=manifest.versions,
         prompts=prompts,
+        negative_prompts=", ".join(prompt.id for prompt in prompts if prompt.purpose == "negative"),
         samplings=made_from["sampling"],
         turns={prompt.id: messages(prompt, "(the caption)") for prompt in prompts},
         pair_columns=_columns(PairRow, pairs_schema()),
@@ -116,8 +117,9 @@ def _count(root: Path, manifest: Manifest) -> dict[str, Any]:
         if shard.config == "rejects":
             read = table.read(columns=["style", "reasons"])
             counts["rejects"][shard.split] += read.num_rows
-            refused.update(read["style"].to_pylist())
-            reasons.update(reason for row in read["reasons"].to_pylist() for reason in row)
+            for style, why in zip(read["style"].to_pylist(), read["reasons"].to_pylist(), strict=True):
+                (kept if why == ["negative"] else refused)[style] += 1
+                reasons.update(why if why != ["negative"] else ())
             continue
         read = table.read(columns=["dataset", "pid", "image_id", "origin", "style", "negatives.list.element.rule"])
         origins = Counter(read["origin"].to_pylist())

@@ -86,8 +86,9 @@ class NegativesConfig(_Section):
     balance: bool = True
     """Choose so that a text-only scorer cannot tell negatives from captions (person)."""
     scorer: str | None = None
-    """Language model on this machine that weighs as well (person): `smollm2`, a folder, a Hub id in the cache. The
-    negatives' gaps in plausibility and grammar are balanced with their words, and recorded."""
+    """Language model that weighs as well (person): `smollm2`, a folder or a Hub id in the cache, on this machine; or
+    `served`, the one that writes, by vLLM's `prompt_logprobs`. The negatives' gaps in plausibility and grammar are
+    balanced with their words, and recorded."""
     features: Path | None = None
     """Parquet file of image features (`image_id`, `features`): every row then names its `neighbours`."""
     embed: str | None = None
@@ -96,6 +97,11 @@ class NegativesConfig(_Section):
     """Similar images of other identities that a row names."""
     spacy_model: str | None = None
     """spaCy model (negclip); by default the largest official English one installed, else the one from PyPI."""
+
+    @property
+    def ask_server(self) -> bool:
+        """Whether the language model that writes weighs the negatives."""
+        return self.enabled and self.recipe == "person" and self.scorer == "served"
 
 
 # Where and how fast a run goes; everything else decides what it writes.

@@ -9,7 +9,7 @@ from .blocks import cut_blocks
 from .checks.doubts import doubts_sha256
 from .checks.similarity import similarity_version
 from .checks.surface import CHECKS_VERSION
-from .config import RunConfig, canonical_sha256
+from .config import NegativesConfig, RunConfig, canonical_sha256
 from .language.likelihood import model_identity
 from .llm.models import ModelChoice
 from .llm.requests import RequestPlan
@@ -18,7 +18,7 @@ from .negatives.registry import NEGATIVES_VERSION, select_rules
 from .negatives.similar import features_identity
 
 # Raised when the same inputs would give other rows for a reason no other version here names.
-DATA_VERSION = 3
+DATA_VERSION = 4
 _WORD_PACKAGES = ("symspellpy", "snowballstemmer")
 
 
@@ -29,6 +29,12 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
     """
     if config.judge.enabled and not config.checks.faithful:
         raise UserError("there is nothing to judge", where="--judge", mend="leave checks.faithful on")
+    if any(prompt.purpose == "negative" for prompt in plan.prompts) and not config.checks.faithful:
+        raise UserError(
+            "whether a negative is false cannot be told", where="--recipe negative", mend="leave checks.faithful on"
+        )
+    if config.negatives.ask_server and not plan.prompts:
+        raise UserError("no language model writes here that could tell", where="--scorer served", mend="give smollm2")
     versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
     rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
     if config.negatives.enabled:
@@ -58,7 +64,7 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
         "spacy_model": versions.get("spacy_model"),
         "similarity": versions.get("similarity"),
         "features": features_identity(config.negatives) if config.negatives.enabled else None,
-        "scorer": model_identity(config.negatives.scorer) if config.negatives.scorer else None,
+        "scorer": _scorer(config.negatives),
         "judge": doubts_sha256() if config.judge.enabled else None,
     }
     fingerprint = canonical_sha256(made_from)
@@ -78,3 +84,10 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
         versions=versions,
         blocks_total=sum(1 for _ in cut_blocks(source, config.block_size)),
     )
+
+
+def _scorer(config: NegativesConfig) -> str | None:
+    """The language model that weighs the negatives; the one that writes stands in the fingerprint already."""
+    if config.scorer is None or config.ask_server:
+        return config.scorer
+    return model_identity(config.scorer)

@@ -3,9 +3,10 @@
 import asyncio
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tomli_w
@@ -19,10 +20,10 @@ from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
 from .card import write_card
 from .config import NOT_SHAPING, RunConfig
-from .finish import BlockJob
 from .folder import OutputFolder, open_folder
 from .fresh import fresh_manifest
 from .journal import Journal
+from .judged import BlockJob
 from .llm.client import Client, Endpoint
 from .llm.endpoint import probe, prove
 from .llm.models import ModelChoice, choose_model, known_models
@@ -35,7 +36,7 @@ from .negatives.similar import similar_images
 from .screen import Screen
 from .shards import write_text
 from .sources.read import read_source
-from .workers import start_workers
+from .workers import Workers, start_workers
 
 _NO_MODEL = ModelChoice(name="none", revision=None, sampling=Sampling())
 
@@ -170,6 +171,7 @@ def _answer_and_finish(
         await prove(
             found,
             sampling=plan.samplings[0].set_fields(),
+            likelihood=config.negatives.ask_server,
             json_output=config.judge.enabled or any(prompt.output == "json" for prompt in plan.prompts),
             timeout_s=config.server.request_timeout_s,
         )
@@ -200,29 +202,32 @@ def _answer_and_finish(
             },
         )
 
-    async def questions(block: Block) -> list[Request]:
-        asked = await workers.questions(job_of(block))
+    async def further(ask: Callable[[BlockJob], Awaitable[list[Request]]], block: Block) -> list[Request]:
+        asked = await ask(job_of(block))
         screen.more(len(asked))
         return asked
 
-    async def finish(block: Block) -> None:
+    async def finish(workers: Workers, block: Block) -> None:
         result = await workers.finish(job_of(block))
         folder.record(result)
         screen.block(result)
         if not plan.prompts:
             screen.known(result.captions)
 
-    answering = Answering(
-        plan=plan,
-        journal_of=lambda block: Journal(folder.journal_path(block)),
-        connect=connect,
-        finish=finish,
-        on_answer=screen.answer,
-        on_known=screen.known,
-        followups=questions if config.judge.enabled else None,
-    )
     total = sum(len(block.captions) for block in pending) * (per_caption or 1)
     with start_workers(config) as workers, screen.answering(total):
+        answering = Answering(
+            plan=plan,
+            journal_of=lambda block: Journal(folder.journal_path(block)),
+            connect=connect,
+            finish=partial(finish, workers),
+            on_answer=screen.answer,
+            on_known=screen.known,
+            followups=[
+                *([partial(further, workers.questions)] if config.judge.enabled else []),
+                *([partial(further, workers.texts)] if config.negatives.ask_server else []),
+            ],
+        )
         asyncio.run(stoppable(answering.run(pending)))
 
 

@@ -13,7 +13,8 @@ from typing import TypeVar
 from ..schemas.completion import Request
 from ..schemas.errors import RunFailed
 from .config import RunConfig
-from .finish import BlockJob, BlockResult, block_questions, finish_block, load_tools
+from .finish import BlockResult, block_questions, block_texts, finish_block, load_tools
+from .judged import BlockJob
 from .orphans import end_with_parent
 
 _Result = TypeVar("_Result")
@@ -32,6 +33,10 @@ class Workers:
     async def questions(self, job: BlockJob) -> list[Request]:
         """What is still to be asked about the answers of a block. Raises as `finish` does."""
         return await self._run(block_questions, job)
+
+    async def texts(self, job: BlockJob) -> list[Request]:
+        """The texts of a block whose likelihood is still to be asked for. Raises as `finish` does."""
+        return await self._run(block_texts, job)
 
     async def _run(self, work: Callable[[BlockJob], _Result], job: BlockJob) -> _Result:
         try:

@@ -24,11 +24,12 @@ class Request:
     model: str
     """Model name as the rows record it."""
     messages: tuple[tuple[str, str], ...]
-    """(role, content) turns."""
+    """(role, content) turns; for a likelihood the text alone."""
     sampling: dict[str, Any]
     """Sampling fields that are set."""
-    output: OutputKind | Literal["yes_no"]
-    """Free text, or JSON held to by a grammar: a rewrite, or a yes or no."""
+    output: OutputKind | Literal["yes_no", "likelihood"]
+    """Free text, or JSON held to by a grammar: a rewrite, or a yes or no. `likelihood` writes nothing: it asks how
+    likely each token of the text is."""
     seed: int
     """Derived by hashing run seed, prompt, caption and sample index: neighbouring seeds share samples in vLLM."""
     sample_index: int
@@ -69,7 +70,7 @@ class Completion(BaseModel):
     key: str
     """Key of the request."""
     text: str = ""
-    """What the model wrote; empty where it failed."""
+    """What the model wrote; of a likelihood `[[token id, log-probability in nats], …]`; empty where it failed."""
     finish_reason: str | None = None
     """As the server gave it."""
     prompt_tokens: int | None = Field(default=None, ge=0, lt=2**63)

@@ -10,6 +10,7 @@ from .sampling import Sampling
 
 OutputKind = Literal["text", "json"]
 Policy = Literal["paraphrase", "concise", "detailed"]
+Purpose = Literal["rewrite", "negative"]
 
 
 class Example(BaseModel):
@@ -24,7 +25,7 @@ class Example(BaseModel):
 
 
 class Prompt(BaseModel):
-    """How a caption is asked to be rewritten."""
+    """How a caption is asked to be rewritten, or to be made false."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -36,6 +37,9 @@ class Prompt(BaseModel):
     """Style of its rewrites, a column of the data."""
     policy: Policy
     """What a faithful rewrite may do: drop nothing, drop and generalise, or say more."""
+    purpose: Purpose = "rewrite"
+    """`rewrite`: its answers are captions if they are faithful. `negative`: they are hard negatives of the caption if
+    they are false of it, and never captions; the answer NA abstains."""
     output: OutputKind = "text"
     """`text`: the answer is the rewrite. `json`: the answer is `{"caption": …}`, held to by a grammar."""
     system: str = ""
@@ -50,5 +54,7 @@ class Prompt(BaseModel):
 
     def sha256(self) -> str:
         """Hash of everything above: two prompts with one hash ask the same."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        # Without the purpose that every prompt had before there were two: theirs are known by their hashes.
+        left_out = {"purpose"} if self.purpose == "rewrite" else None
+        canonical = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -146,7 +146,7 @@ class PairRow(_Row):
 
 
 class RejectRow(_Row):
-    """A row of config `rejects`: a refused rewrite with every reason."""
+    """A row of config `rejects`: an answer that is no caption, with every reason."""
 
     caption_id: str
     """Id the rewrite would have had."""
@@ -169,7 +169,8 @@ class RejectRow(_Row):
     style: str | None
     """Style of the prompt."""
     reasons: list[str]
-    """Why it was refused, the checks' names in their order; `not_best` when it passed but another sample was kept."""
+    """Why it was refused, the checks' names in their order; `not_best` when it passed but another sample was kept,
+    `negative` alone when it was asked for as a hard negative and is one."""
     error: str | None
     """The server's own words, where it gave no answer."""
     checks: Checks | None

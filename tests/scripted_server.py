@@ -83,7 +83,8 @@ class ScriptedServer:
     @property
     def chats(self) -> list[dict[str, Any]]:
         """Requests for a rewrite, without the one that proves the server."""
-        return [body for body in self.requests if PROOF not in body["messages"][-1]["content"]]
+        chats = (body for body in self.requests if "messages" in body)
+        return [body for body in chats if PROOF not in body["messages"][-1]["content"]]
 
     def stop(self) -> None:
         self._http.shutdown()

@@ -1,4 +1,4 @@
-"""Why a rewrite is refused: every reason with what it means, as the card of a dataset tells it."""
+"""Why an answer is no caption: every reason with what it means, as the card of a dataset tells it."""
 
 REASONS = {
     "server_error": "the server gave no answer, after every retry; the same command asks again",
@@ -20,5 +20,9 @@ REASONS = {
     "not_fluent": "a list of key words, a thing said twice, or chatter",
     "duplicate": "the same words as another caption of the image",
     "not_best": "passed, but other samples of the caption differ more from it and from each other",
+    "negative": "not refused: asked for as a hard negative, and it is one",
+    "abstained": "asked for as a hard negative, and the model answered NA",
 }
-"""In the order the checks are made; a rewrite has every reason that applies, and is compared only if there is one."""
+"""In the order the checks are made; a rewrite has every reason that applies, and is compared only if there is one.
+
+An answer to a negative prompt can have the names of `negatives.guards` as reasons as well."""

@@ -1,6 +1,7 @@
 """The client of any OpenAI-compatible server: one request in, one completion out, retries owned here alone."""
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ _TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 # wrong key, a path that is not there) is about all of them.
 _REQUEST_STATUS = frozenset({400, 413, 422})
 _LONGEST_WAIT_S = 60.0
+# A token's likelihood is told given one before it, and not every tokenizer marks a beginning. A line end is a token of
+# its own in all of them.
+_BEFORE = "\n"
 
 
 def _object_schema(field_name: str, field_schema: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +126,8 @@ class Client:
         try:
             # httpx bounds the wait for each piece; a server that trickles would never run out of time.
             async with asyncio.timeout(self._timeout_s + 10):
-                response = await self._http.post("chat/completions", json=self._body(request))
+                path = "completions" if request.output == "likelihood" else "chat/completions"
+                response = await self._http.post(path, json=self._body(request))
         except (httpx.ReadTimeout, TimeoutError) as error:
             raise _Transient(f"no answer in time ({type(error).__name__})", reached=True) from None
         except httpx.DecodingError as error:
@@ -141,11 +146,19 @@ class Client:
         if status >= 400:
             raise refused(response, self.endpoint.base_url)
         try:
-            return _completion(request.key, response.json())
+            read = _likelihood if request.output == "likelihood" else _completion
+            return read(request.key, response.json())
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise _Transient("an answer that is not a chat completion", reached=True) from None
 
     def _body(self, request: Request) -> dict[str, Any]:
+        if request.output == "likelihood":
+            return {
+                "model": self.endpoint.served_model,
+                "prompt": _BEFORE + request.messages[0][1],
+                "max_tokens": 1,
+                "prompt_logprobs": 0,
+            }
         sampling = request.sampling
         if not self.endpoint.is_vllm:
             sampling = {name: value for name, value in sampling.items() if name not in _ENGINE_FIELDS}
@@ -223,6 +236,15 @@ def _completion(key: str, body: dict[str, Any]) -> Completion:
         prompt_tokens=usage.get("prompt_tokens"),
         completion_tokens=usage.get("completion_tokens"),
     )
+
+
+def _likelihood(key: str, body: dict[str, Any]) -> Completion:
+    """vLLM's `prompt_logprobs`: a place a token, each with the token that stands there; null for the first."""
+    places = body["choices"][0].get("prompt_logprobs")
+    if not places:
+        return Completion(key=key, error="the server gives no prompt_logprobs")
+    tokens = [(int(token), round(told["logprob"], 4)) for place in places if place for token, told in place.items()]
+    return Completion(key=key, text=json.dumps(tokens), prompt_tokens=(body.get("usage") or {}).get("prompt_tokens"))
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -7,6 +7,7 @@ import httpx
 from ...schemas.completion import EngineInfo, Request
 from ...schemas.errors import RunFailed, UserError
 from .client import Client, Endpoint, error_text, open_http, refused
+from .requests import likelihood_request
 
 _PROBE_TIMEOUT_S = 10.0
 # A server may have to load its model for the first request (Ollama does).
@@ -40,11 +41,13 @@ async def probe(base_url: str, api_key: str | None, *, model: str | None, send_s
     return Endpoint(base_url, api_key, name, info, is_vllm=version is not None)
 
 
-async def prove(endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bool, timeout_s: float) -> None:
+async def prove(
+    endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bool, likelihood: bool, timeout_s: float
+) -> None:
     """One small request before the run, with its sampling, so that a wrong path, model, key or field ends it at once.
 
     With `json_output`, the answer must obey its grammar: a server that does not know `response_format` ignores it,
-    says 200 and writes free text.
+    says 200 and writes free text. With `likelihood`, it must know vLLM's `prompt_logprobs`.
     """
     request = Request(
         model=endpoint.served_model,
@@ -56,6 +59,9 @@ async def prove(endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bo
     )
     async with Client(endpoint, concurrency=1, timeout_s=min(timeout_s, _PROOF_TIMEOUT_S), attempts=2) as client:
         completion = await client.complete(request)
+        scored = (
+            await client.complete(likelihood_request(endpoint.served_model, "Grass is green.")) if likelihood else None
+        )
     if completion.error:
         raise RunFailed(f"a first request failed: {completion.error}", where=endpoint.base_url)
     if json_output and '"caption"' not in completion.text:
@@ -63,6 +69,12 @@ async def prove(endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bo
             "the server does not hold answers to a JSON schema",
             where=endpoint.base_url,
             mend='use a server with structured outputs, or prompts with output = "text" and no --judge',
+        )
+    if scored is not None and scored.error:
+        raise RunFailed(
+            f"cannot tell how likely a text is: {scored.error}",
+            where=endpoint.base_url,
+            mend="use vLLM, or a model on this machine: --set negatives.scorer=smollm2",
         )
 
 

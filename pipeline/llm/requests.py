@@ -65,3 +65,8 @@ class RequestPlan:
         """31 bits of a hash. From the caption's text, not its id: equal captions make equal requests, sent once."""
         text = f"{self.seed}\0{prompt.sha256()}\0{caption}\0{index}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+def likelihood_request(model: str, text: str) -> Request:
+    """Asks how likely each token of a text is."""
+    return Request(model=model, messages=(("text", text),), sampling={}, output="likelihood", seed=0, sample_index=0)

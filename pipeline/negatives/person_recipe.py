@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from random import Random
@@ -70,6 +70,7 @@ def make_person_negatives(
     known: KnownTexts | None = None,
     balanced: bool = True,
     scorer: Scorer | None = None,
+    offered: Sequence[Sequence[Negative]] = (),
 ) -> Made:
     """At most one negative of each kind for each caption; of `per_caption` more than four, several of a kind.
 
@@ -83,9 +84,10 @@ def make_person_negatives(
         known: every caption of the source, to tell what is true of somebody else.
         balanced: choose so that a blind scorer is at chance; without, the first candidate of each place is taken.
         scorer: a language model that says how likely it finds texts; balanced as well, and recorded.
+        offered: for each caption negatives made elsewhere, guarded: candidates as those of the rules, the first.
     """
     with _without_collector():
-        return _make(captions, seed, rules, per_caption, known, balanced, scorer)
+        return _make(captions, seed, rules, per_caption, known, balanced, scorer, offered or [()] * len(captions))
 
 
 @contextmanager
@@ -108,6 +110,7 @@ def _make(
     known: KnownTexts | None,
     balanced: bool,
     scorer: Scorer | None,
+    offered: Sequence[Sequence[Negative]],
 ) -> Made:
     stock = take_stock(captions)
     grams = Grams(caption.text for caption in captions)
@@ -115,14 +118,14 @@ def _make(
     most = len(KINDS) if per_caption is None else per_caption
     places: _Places = {kind: [] for kind in KINDS}
     pool = _POOL if scorer is None else _POOL_SCORED
-    for number, caption in enumerate(captions):
-        for kind, count in _places(caption, seed, rules, most):
-            rng = _random(seed, caption.key, kind)
-            options = list(
-                _options(
-                    number, caption, _shuffled(caption, stock, rng, kind, rules), grams, known, refused, count * pool
-                )
-            )
+    for number, (caption, others) in enumerate(zip(captions, offered, strict=True)):
+        wanted = {PERSON[rule][0] for rule in rules} | {negative.kind for negative in others}
+        for kind, count in _places(caption, seed, wanted, most):
+            candidates = _shuffled(caption, stock, _random(seed, caption.key, kind), kind, rules)
+            options = [
+                *_offered(number, caption, [one for one in others if one.kind == kind], grams),
+                *_options(number, caption, candidates, grams, known, refused, count * pool),
+            ]
             places[kind] += [options[start::count] for start in range(count) if options[start::count]]
     sizes = [len(grams)]
     if scorer is not None:
@@ -192,16 +195,17 @@ def _take(captions: Sequence[Caption], option: _Option, negatives: list[list[Neg
             rule=option.candidate.rule,
             slots=list(option.candidate.slots),
             spans=option.edits,
-            origin="rule",
+            origin="llm" if option.candidate.rule.startswith("llm/") else "rule",
             scores=option.scores,
         )
     )
 
 
-def _places(caption: Caption, seed: int, rules: Sequence[str], most: int) -> Iterator[tuple[NegativeKind, int]]:
+def _places(
+    caption: Caption, seed: int, wanted: Collection[NegativeKind], most: int
+) -> Iterator[tuple[NegativeKind, int]]:
     """How many negatives of which kind a caption may get: dealt out in turn, in an order of its own."""
     rng = _random(seed, caption.key, "kinds")
-    wanted = {PERSON[rule][0] for rule in rules}
     kinds = sorted((kind for kind in KINDS if kind in wanted), key=lambda _: rng.random())
     for number, kind in enumerate(kinds):
         count = (most - number + len(kinds) - 1) // len(kinds)
@@ -221,6 +225,13 @@ def _shuffled(
     order = sorted((found for found in proposals if found), key=lambda _: rng.random())
     for turn in range(max(map(len, order), default=0)):
         yield from (found[turn] for found in order if turn < len(found))
+
+
+def _offered(number: int, caption: Caption, negatives: Sequence[Negative], grams: Grams) -> Iterator[_Option]:
+    """Negatives made elsewhere, as options."""
+    for one in negatives:
+        candidate = Candidate(one.rule, one.kind, tuple(one.slots), replacements=())
+        yield _Option(number, candidate, one.text, one.spans, (grams.change(caption.text, one.text),))
 
 
 def _options(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NEGATIVES_VERSION = 2
 """Raised when a rule changes what it makes: part of a run's fingerprint."""
 
+CONTRADICTED = "llm/contradicted"
+"""Rule of a negative that was meant to be a rewrite; one that a prompt asked for is `llm/PROMPT`."""
+
 Recipe = Literal["person", "negclip"]
 NegclipRule: TypeAlias = "Callable[[Doc, Random], Negative | None]"
 """A parsed caption and a source of randomness give a negative, or None where the rule finds nothing to change."""

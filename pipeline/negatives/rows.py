@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from ..language.parse import parse_once
 from .caption import Caption
 from .guards import KnownTexts, normalised, text_hash
 from .others import Others
-from .registry import select_rules
+from .registry import CONTRADICTED, select_rules
+
+if TYPE_CHECKING:
+    from .person_recipe import Scorer
 
 Identity = tuple[str, int]
 """Dataset and pid."""
@@ -44,15 +48,20 @@ def with_negatives(
     seed: int,
     siblings: Mapping[Identity, Sequence[str]],
     known_texts: Path | None,
+    served: Scorer | None = None,
 ) -> tuple[list[PairRow], Counter[str]]:
-    """The rows with their negatives behind those they have, and what the guards refused.
+    """The rows with their negatives, and what the guards refused.
+
+    Rewrites that contradict stay as they are, before the others. Negatives that a prompt asked for are candidates like
+    those of the rules, so that the balance holds for all; NegCLIP's recipe balances nothing, and leaves them too.
 
     Args:
-        rows: of one block.
+        rows: of one block, with what the language model wrote.
         config: the run's.
         seed: of the run.
         siblings: the human captions of every identity of the rows, wherever they stand in the source.
         known_texts: what `write_known_texts` wrote.
+        served: what the served language model says of texts, where the run asks it.
     """
     if config.recipe == "negclip":
         return _negclip(rows, config, seed), Counter()
@@ -60,13 +69,16 @@ def with_negatives(
     from .person_recipe import make_person_negatives
 
     own = {identity: frozenset(map(normalised, texts)) for identity, texts in siblings.items()}
-    captions = []
+    captions, offered, kept = [], [], []
     for row in rows:
+        offered.append([negative for negative in row.negatives if negative.rule != CONTRADICTED])
+        contradicted = [negative for negative in row.negatives if negative.rule == CONTRADICTED]
+        kept.append(row.model_copy(update={"negatives": contradicted}))
         identity = (row.dataset, row.pid)
         others = Others([parse_once(text) for text in siblings[identity] if text != row.text])
         captions.append(Caption(row.text, row.caption_id, parse_once(row.text), others, own[identity]))
-    scorer = None
-    if config.scorer is not None:
+    scorer = served
+    if config.scorer is not None and not config.ask_server:
         scorer = LikelihoodScorer(config.scorer, reference=[row.text for row in rows]).scores
     made = make_person_negatives(
         captions,
@@ -76,8 +88,9 @@ def with_negatives(
         known=KnownTexts(np.load(known_texts, mmap_mode="r")) if known_texts else None,
         balanced=config.balance,
         scorer=scorer,
+        offered=offered,
     )
-    return [_behind(row, new) for row, new in zip(rows, made.negatives, strict=True)], made.refused
+    return [_behind(row, new) for row, new in zip(kept, made.negatives, strict=True)], made.refused
 
 
 def _negclip(rows: Sequence[PairRow], config: NegativesConfig, seed: int) -> list[PairRow]:

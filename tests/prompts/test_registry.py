@@ -63,5 +63,5 @@ def test_a_prompt_of_the_users_own(tmp_path: Path) -> None:
         load_prompt(str(tmp_path / "other.toml"))
     with pytest.raises(UserError, match="no such prompt file"):
         load_prompt(str(path))
-    with pytest.raises(UserError, match="use one of concise, paraphrase"):
+    with pytest.raises(UserError, match="use one of concise, negative, paraphrase"):
         load_prompt("poem")
