@@ -124,8 +124,8 @@ class Choice:
     """Mean agreement of two changes, taken at random."""
     after: float
     """Mean agreement of two changes as taken: 0 where knowing one says nothing of another."""
-    total: np.ndarray
-    """The sum of what was taken, a number a feature."""
+    totals: tuple[np.ndarray, ...]
+    """For every sort of features the sum of what was taken, a number a feature."""
 
 
 def choose(places: Sequence[Sequence[Sequence[Change]]], sizes: Sequence[int]) -> Choice:
@@ -166,7 +166,7 @@ def choose(places: Sequence[Sequence[Sequence[Change]]], sizes: Sequence[int]) -
                     one.add(change)
             taken[number] = new
     count = sum(one is not None for one in taken)
-    return Choice(taken, _mean(before, len(first)), _mean(sums[0].agreement, count), sums[0].total)
+    return Choice(taken, _mean(before, len(first)), _mean(sums[0].agreement, count), tuple(one.total for one in sums))
 
 
 class _Sum:

@@ -25,7 +25,9 @@ _MOST = 0.98
 class GapGrid:
     """Cells and steps as features: +1 in one, -1 in its mirror image."""
 
-    SIZE = _CELLS * _CELLS + 2 * _STEPS
+    STEPS = _CELLS * _CELLS
+    """Features before those of the steps."""
+    SIZE = STEPS + 2 * _STEPS
     """Features it has."""
 
     def __init__(self, gaps: Sequence[Gap]) -> None:

@@ -137,7 +137,7 @@ def _make(
         if balanced:
             choice = choose([[option.changes for option in place] for place in places[kind]], sizes)
             taken = choice.taken
-            totals[kind] = choice.total
+            totals[kind] = choice.totals
         else:
             taken = [0] * len(places[kind])
         for place, one in zip(places[kind], taken, strict=True):
@@ -145,18 +145,46 @@ def _make(
                 _take(captions, place[one], negatives, refused)
     if balanced:
         for kind in _PLENTY:
-            left = [option for place in places[kind] if not negatives[place[0].caption] for option in place]
-            for option in sorted(left, key=lambda one: _shows(one, totals[kind])):
-                if not negatives[option.caption]:
-                    _take(captions, option, negatives, refused)
+            _fill(captions, places[kind], totals[kind], negatives, refused)
     return Made(negatives, refused)
 
 
-def _shows(option: _Option, total: np.ndarray) -> float:
-    """How much a negative agrees with all that were taken of its kind, in its own squares: a caption that would be
-    left with none gets the one that shows least."""
-    change = option.changes[0]
-    return float(total[change.features] @ change.amounts / change.square)
+def _fill(
+    captions: Sequence[Caption],
+    places: list[list[_Option]],
+    totals: Sequence[np.ndarray],
+    negatives: list[list[Negative]],
+    refused: Counter[str],
+) -> None:
+    """A caption that would be left with none gets the one whose words show least beside all that were taken of its
+    kind; but none that makes a lean of the language model's gaps worse."""
+    words, *gaps = totals
+
+    def shows(option: _Option) -> float:
+        change = option.changes[0]
+        return float(words[change.features] @ change.amounts / change.square)
+
+    def leans(option: _Option) -> bool:
+        return any(float(gap[one.features] @ one.amounts) > 0 for gap, one in zip(gaps, steps(option), strict=True))
+
+    def steps(option: _Option) -> list[Change]:
+        """The cells of a grid hold one negative or none: they would say no to a second one however it leans."""
+        coarse = [(one, one.features >= GapGrid.STEPS) for one in option.changes[1:]]
+        return [Change.of(one.features[kept].tolist(), one.amounts[kept].tolist()) for one, kept in coarse]
+
+    left = sorted((option for place in places if not negatives[place[0].caption] for option in place), key=shows)
+    count = len(left) + 1
+    while len(left) < count:  # what was taken may have made room for another
+        count, waiting = len(left), []
+        for option in left:
+            if negatives[option.caption]:
+                continue
+            if leans(option):
+                waiting.append(option)
+            elif _take(captions, option, negatives, refused):
+                for gap, one in zip(gaps, steps(option), strict=True):
+                    gap[one.features] += one.amounts
+        left = waiting
 
 
 def _scored(captions: Sequence[Caption], places: _Places, scorer: Scorer) -> _Places:
@@ -182,12 +210,13 @@ def _scored(captions: Sequence[Caption], places: _Places, scorer: Scorer) -> _Pl
     return {kind: [[weighed(option) for option in place] for place in places[kind]] for kind in KINDS}
 
 
-def _take(captions: Sequence[Caption], option: _Option, negatives: list[list[Negative]], refused: Counter[str]) -> None:
+def _take(captions: Sequence[Caption], option: _Option, negatives: list[list[Negative]], refused: Counter[str]) -> bool:
+    """Add it, unless a guard refuses it now that it is read."""
     caption = captions[option.caption]
     guard = refused_when_read(caption, option.candidate, option.text)
     if guard is not None:
         refused[guard] += 1
-        return
+        return False
     negatives[option.caption].append(
         Negative(
             text=option.text,
@@ -199,6 +228,7 @@ def _take(captions: Sequence[Caption], option: _Option, negatives: list[list[Neg
             scores=option.scores,
         )
     )
+    return True
 
 
 def _places(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ...schemas.attributes import Colour, Item
 from .caption import Caption
-from .person.phrases import coloured, is_listed, is_plural, is_regular, lowered, noun_phrase
+from .person.phrases import coloured, is_listed, is_pair, is_plural, is_regular, lowered, noun_phrase
 from .surgery import article_of
 from .words import exclude
 
@@ -73,11 +73,15 @@ class Stock:
     _running: dict[int, tuple[list[Any], list[int]]] = field(default_factory=dict)
 
     def names_beside(self, slot: str, value: str, plural: bool) -> Counter[Name]:
-        """Names of the slot that exclude this one, of the same number."""
+        """Names of the slot that exclude this one, of the same number: "pants" is none of "skirts"."""
         key = (slot, value, plural)
         if key not in self._beside:
             told = self.names[slot].items()
-            fitting = {name: n for name, n in told if exclude(slot, value, name.value) and name.plural == plural}
+            fitting = {
+                name: n
+                for name, n in told
+                if exclude(slot, value, name.value) and (name.plural, is_pair(name.value)) == (plural, is_pair(value))
+            }
             self._beside[key] = Counter(fitting)
         return self._beside[key]
 
@@ -111,7 +115,7 @@ def take_stock(captions: Iterable[Caption]) -> Stock:
             if len(one.colours) == 1 and is_listed(one.colours[0].text.split()[-1]):
                 stock.colours[one.name][_plain(one.colours[0])] += 1
         for item in caption.person.items:
-            usable = not item.absent and is_regular(item) and is_listed(item.name.text)
+            usable = not item.absent and is_regular(item) and is_listed(item.name.text) and len(item.name.text) > 1
             if usable and not _MEASURED.match(item.name.text):
                 stock.names[item.slot][Name(item.name.text.lower(), item.name.value, is_plural(item))] += 1
         for connector, start, end, item in things(caption):

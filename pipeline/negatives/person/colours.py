@@ -17,12 +17,13 @@ from .phrases import Coloured, coloured, lowered
 
 _MOST = 3
 # One colour told of several things, or left open.
+_ALSO = re.compile(r"\balso\s+$", re.IGNORECASE)
 _TIED = re.compile(r"\b(?:match(?:es|ing)?|same|either|neither|both|all)\b", re.IGNORECASE)
 
 
 def swap_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """Two things exchange their colours: "a ‹black› shirt and ‹white› shoes"."""
-    if _TIED.search(caption.text):
+    if _tied(caption):
         return
     names = Counter(item.name.value for item in caption.person.items)
     for first, second in combinations(coloured(caption.text, caption.person), 2):
@@ -47,7 +48,7 @@ def swap_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candida
 
 def replace_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """A thing changes one of its colours to another that such a thing has in other captions."""
-    if _TIED.search(caption.text):
+    if _tied(caption):
         return
     for one in coloured(caption.text, caption.person):
         for colour in one.colours:
@@ -60,6 +61,13 @@ def replace_colour(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
                         (Replacement(*colour.span, new.text),),
                         (Claim("colour", one.slot, new.value, new),),
                     )
+
+
+def _tied(caption: Caption) -> bool:
+    """Whether the colour of one thing is told by another's: "matching shoes", "his shirt is also black"."""
+    text = caption.text
+    said_again = any(_ALSO.search(text[: one.start]) for one in coloured(text, caption.person))
+    return said_again or bool(_TIED.search(text))
 
 
 def _all_exclude(first: Coloured, second: Coloured) -> bool:

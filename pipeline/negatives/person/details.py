@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 from random import Random
@@ -16,6 +17,14 @@ from ..words import words
 
 _FIELDS = ("pattern", "material", "length")
 _MOST = 3
+# "Very short", "little to no hair": the word before goes with this one alone.
+_BOUND = re.compile(r"\b(?:very|so|too|to|no|not|or|rather|extremely)\s+$", re.IGNORECASE)
+# What hair of that length does.
+_HANGS = re.compile(
+    r"\bhair\b[^.;]*\b(?:falls?|falling|flow\w*|cover\w*|down|past|below|reach\w*|hang\w*|shoulders?|waist)\b",
+    re.IGNORECASE,
+)
+_SLEEVES = re.compile(r"sleeve|\bcuff|\brolled|\bhalter|\btank|\bstrapless|\bvest\b", re.IGNORECASE)
 _TIED = frozenset(("ponytail", "bun", "braid", "pigtails"))
 
 
@@ -46,6 +55,8 @@ def replace_length(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
     """Long sleeves become short, short ones long."""
     for item in caption.person.items:
         for value in item.length:
+            if sleeves_told(caption.text) > 1:
+                continue
             for new in words().lengths.get(value.text.lower(), ()):
                 yield Candidate(
                     "person/replace_length",
@@ -62,6 +73,10 @@ def replace_hair(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
         for value in getattr(caption.person.hair, kind):
             if len(getattr(caption.person.hair, kind)) > 1:
                 continue  # "long shoulder-length hair"
+            if _BOUND.search(caption.text[: value.span[0]]) or value.text.lower().startswith(("no ", "bald")):
+                continue
+            if kind == "length" and _HANGS.search(caption.text):
+                continue
             tied = kind == "length" and any(style.value in _TIED for style in caption.person.hair.style)
             for new, known in stock.pick(stock.hair[kind], rng, 2 * _MOST):
                 if tied and "short" in known:
@@ -74,6 +89,11 @@ def replace_hair(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
                         (Replacement(value.span[0], value.span[1], new),),
                         (Claim("hair", kind, known),),
                     )
+
+
+def sleeves_told(text: str) -> int:
+    """How often a caption comes to speak of sleeves: "a long sleeved shirt with the sleeve cuffs rolled up"."""
+    return len(_SLEEVES.findall(text))
 
 
 def _excluded(value: Value, other: str) -> bool:

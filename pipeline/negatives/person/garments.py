@@ -8,6 +8,7 @@ from itertools import combinations
 from random import Random
 
 from ....schemas.attributes import Item
+from ...language.lexicon.load import lexicon
 from ...language.state import GARMENTS
 from ..candidate import Candidate, Claim
 from ..caption import Caption
@@ -17,6 +18,11 @@ from ..words import colours_exclude, words
 from .phrases import is_alternative, is_listed, is_plural, is_regular, noun_phrase
 
 _MOST = 3
+# Said of one sort alone: open toed sneakers are none.
+_SORTED = re.compile(
+    r"\b(?:open|closed|peep|high|low|flat)\b[ -]|\w+(?:toed?|heel(?:ed|s)?|soled?|lac(?:ed|es?))\b", re.IGNORECASE
+)
+_DENIM = re.compile(r"\b(?:jeans?|denim)\b", re.IGNORECASE)
 _MEASURED = re.compile(r"[^.,;]*\b(?:knees?|calf|calves|ankles?|thighs?|legs?|sleeves?|hood)\b|-|\s+ed\b")
 
 
@@ -48,6 +54,11 @@ def replace_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
             continue  # "knee-length jeans", "a short-sleeved tank top"
         if _MEASURED.match(caption.text, item.name.span[1]):
             continue  # "shorts at knee level"
+        if item.slot in GARMENTS and _named_again(caption.text, item):
+            continue  # "leggings and a skirt"; "slacks. His pants are …"
+        phrase = noun_phrase(caption.text, item)
+        if item.slot == "footwear" and phrase and _SORTED.search(caption.text[phrase[0] : item.name.span[0]]):
+            continue
         names = stock.names_beside(item.slot, item.name.value, is_plural(item))
         man = any(value.value == "male" for value in caption.person.gender)
         for new in stock.pick(names, rng, _MOST):
@@ -74,6 +85,14 @@ def _exchangeable(caption: Caption, item: Item) -> bool:
     return not is_alternative(caption.text, item)
 
 
+def _named_again(text: str, item: Item) -> bool:
+    """Whether another word of the caption names something of the slot: the same thing, or one it goes with."""
+    rest = f"{text[: item.name.span[0]]} {text[item.name.span[1] :]}"
+    meanings = lexicon().meanings
+    told = (meanings.get((word,), {}).get("item") for word in re.findall(r"[a-z]+", rest.lower()))
+    return any(one is not None and one.group == item.slot for one in told)
+
+
 def _movable(item: Item) -> bool:
     """Whether what is said of it may be said of another garment: no knee-length sandals, no sleeveless skirt."""
     return is_regular(item) and not (item.absent or item.length or item.fit or item.state or item.style)
@@ -83,4 +102,5 @@ def _whole(text: str, item: Item) -> bool:
     """Whether the item's describing words stand before its name, and so stay where they are."""
     left_behind = text[item.name.span[1] :].lower().startswith(" with ")  # "shoes ‹with white soles›"
     listed = is_listed(item.name.text) and not is_alternative(text, item)
-    return listed and not left_behind and noun_phrase(text, item) is not None
+    phrase = noun_phrase(text, item)
+    return listed and not left_behind and phrase is not None and not _DENIM.search(text[phrase[0] : item.name.span[0]])

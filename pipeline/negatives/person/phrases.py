@@ -101,6 +101,12 @@ def is_regular(item: Item) -> bool:
     return entry is not None and entry.plural <= is_plural(item)
 
 
+def is_pair(name: str) -> bool:
+    """Whether one of it is a plural: pants, shoes, glasses; by its canonical name."""
+    entry = lexicon().items.get(name)
+    return entry is not None and entry.plural
+
+
 def is_listed(text: str) -> bool:
     """Whether the lexicon has these words as they are, so that they are spelled right; not "back pack"."""
     words = tuple(text.lower().replace("-", " ").split())

@@ -11,6 +11,7 @@ from ..caption import Caption
 from ..stock import Stock
 from ..surgery import Replacement
 from ..words import words
+from .details import sleeves_told
 
 _TOPS = ("upper", "dress")  # no sleeveless coats
 
@@ -22,6 +23,8 @@ def negate_state(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candid
             continue
         for field in ("state", "length"):
             if field == "length" and (item.slot not in _TOPS or len(item.length) > 1):
+                continue
+            if field == "length" and sleeves_told(caption.text) > 1:
                 continue
             for value in getattr(item, field):
                 if caption.text.startswith((" out", " into", " in "), value.span[1]):
