@@ -103,6 +103,23 @@ def order_perturbations(doc: Doc, rng: Random) -> dict[str, str]:
     return {name: text for name, text in perturbed.items() if text is not None}
 
 
+def aro_options(texts: Sequence[str], *, seed: int) -> list[list[str | None]]:
+    """Each caption and its four other orders, as ARO shows them; None for an order that cannot differ.
+
+    Raises UserError where no English model of spaCy is installed.
+    """
+    from ..pipeline.language.english import load_english
+
+    shown = []
+    for text, doc in zip(texts, load_english(None).pipe(map(aro_caption, texts)), strict=True):
+        # Of the caption itself, so that it is the same whatever stands beside it.
+        orders = order_perturbations(doc, Random(f"{seed}\0{text}"))
+        shown.append(
+            [aro_caption(text), *(aro_caption(orders[name]) if name in orders else None for name in ARO_OPTIONS)]
+        )
+    return shown
+
+
 def aro_caption(text: str) -> str:
     """The text as ARO gives it to a model: lower case, each of `.!"()*#:;~` a space, spaces single, 30 words at most.
 

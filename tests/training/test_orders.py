@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tbpr_data.pipeline.language.english import load_english
-from tbpr_data.pipeline.negatives.orders import ARO_OPTIONS, MAX_WORDS, ORDERS, aro_caption, order_perturbations
+from tbpr_data.training.orders import ARO_OPTIONS, MAX_WORDS, ORDERS, aro_caption, order_perturbations
 
 NOUNS = {"NN", "NNS", "NNP", "NNPS"}
 ADJECTIVES = {"JJ", "JJR", "JJS"}

@@ -1,0 +1,1 @@
+"""Training CLIP and IRRA on the shards, and measuring what they learned."""

@@ -1,0 +1,131 @@
+"""A run of `evaluate`: a checkpoint, or all seeds of a run, measured on any source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from pydantic import ValidationError
+
+from ..schemas.errors import UserError
+from .data.collection import Collection
+from .data.images import check_images
+from .data.read import read_collection
+from .evaluate import Encoding, Evaluation, Vectors, evaluate
+from .loop import BEST, autocast_type
+from .models.architecture import CONFIG_FILE
+from .models.backbone import Backbone, BackboneConfig
+from .pictures import draw_retrievals
+from .recipe import put, value_of
+from .results import environment, over_seeds, result_table
+from .run import loader_workers, make_accelerator
+from .screen import Screen
+
+
+def assess(
+    checkpoint: str,
+    source: str,
+    *,
+    split: str = "test",
+    model: str | None = None,
+    sets: Sequence[str] = (),
+    orders: bool = False,
+    picture: Path | None = None,
+    device: str = "auto",
+    format: str = "auto",
+    images_root: Path | None = None,
+) -> dict[str, Any]:
+    """Measure a model on one split of a source; of a run's folder every seed, with mean and deviation.
+
+    Args:
+        checkpoint: a run's folder, a model's folder, a file of weights, or a tag of open_clip's.
+        source: what `read_collection` reads.
+        split: of the source.
+        model: name or JSON file, for weights that do not say what they are of.
+        sets: `key=value` over the backbone's config.
+        orders: ARO's order tests as well.
+        picture: a PNG of some captions and what they find; of the first seed.
+        device: `auto`, `cuda` or `cpu`.
+        format: of the source.
+        images_root: folder of its images.
+
+    Raises:
+        UserError: checkpoint, source, device or a setting cannot be used.
+    """
+    screen = Screen()
+    accelerator = make_accelerator(device, "auto")
+    collection = read_collection(source, format=format, images_root=images_root).split(split)
+    check_images(collection)
+    configs = [_config(one, model, sets) for one in _models(checkpoint)]
+    told: list[tuple[Evaluation, dict[str, Any]]] = []
+    for number, config in enumerate(configs):
+        screen.say(f"measuring {config.weights} on {collection.name}, {split} split")
+        evaluation, vectors, described = _measure(config, collection, accelerator, split, orders)
+        told.append((evaluation, described))
+        if picture is not None and number == 0:
+            draw_retrievals(collection, vectors, picture)
+    evaluations = [evaluation.as_json() for evaluation, _ in told]
+    summary = over_seeds(evaluations)
+    screen.table(result_table(f"{checkpoint} on {collection.name}, {split} split, in %", summary, len(told)))
+    first = told[0][0]
+    if orders and first.orders is not None:
+        screen.say(f"other orders: {asdict(first.orders)['count']:,} captions")
+    return {
+        "checkpoint": checkpoint,
+        "data": {"name": collection.name, "path": source, "sha256": collection.sha256},
+        "split": split,
+        "summary": summary,
+        "models": [
+            {"backbone": described, "evaluation": evaluation}
+            for (_, described), evaluation in zip(told, evaluations, strict=True)
+        ],
+        "environment": environment(),
+    }
+
+
+def _measure(
+    config: BackboneConfig, collection: Collection, accelerator: Accelerator, split: str, orders: bool
+) -> tuple[Evaluation, Vectors, dict[str, Any]]:
+    backbone = Backbone(config).to(accelerator.device)
+    encoding = Encoding(
+        accelerator.device, workers=loader_workers(None, accelerator), autocast=autocast_type(accelerator)
+    )
+    try:
+        evaluation, vectors = evaluate(backbone, collection, encoding, split=split, orders_seed=0 if orders else None)
+    except ValueError as error:
+        raise UserError(f"cannot be measured: {error}", where=str(config.weights)) from None
+    return evaluation, vectors, backbone.describe()
+
+
+def _models(checkpoint: str) -> list[str]:
+    """The models of a run, or the one that was named."""
+    folder = Path(checkpoint)
+    if not folder.is_dir() or (folder / CONFIG_FILE).is_file():
+        return [checkpoint]
+    found = [folder / BEST, *(one / BEST for one in sorted(folder.glob("seed-*")))]
+    there = [str(one) for one in found if (one / CONFIG_FILE).is_file()]
+    if not there:
+        raise UserError("holds no model", where=checkpoint, mend="give a run's folder, a model's, or a file of weights")
+    return there
+
+
+def _config(checkpoint: str, model: str | None, sets: Sequence[str]) -> BackboneConfig:
+    is_folder = Path(checkpoint).is_dir()
+    if model is None and not is_folder:
+        raise UserError(
+            "does not say which model it is of", where=checkpoint, mend="give --model, for example ViT-B-16"
+        )
+    values: dict[str, Any] = {"model": model or checkpoint, "weights": checkpoint}
+    for setting in sets:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UserError(f"{setting!r} is not key=value", where="--set", mend="for example image_size=[384,128]")
+        put(values, key.strip(), value_of(text.strip()))
+    try:
+        return BackboneConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where="--set") from None

@@ -1,0 +1,112 @@
+"""Where a run stands: everything that the next step depends on, on disk whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file, save_model
+from torch import nn
+
+from ..schemas.errors import UserError
+
+_PROGRESS, _WEIGHTS, _REST = "progress.json", "learner.safetensors", "optimiser.pt"
+
+
+class Measured(BaseModel):
+    """One look at the selection split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    epoch: int
+    """Epochs trained by then."""
+    value: float
+    """The recipe's metric, in percent."""
+
+
+class Progress(BaseModel):
+    """How far a run has come."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["tbpr-data checkpoint"] = "tbpr-data checkpoint"
+    """Tells it from another JSON file."""
+    step: int = 0
+    """Optimiser steps taken."""
+    epoch: int = 0
+    """Epoch under way, from 0."""
+    batch: int = 0
+    """Batches of it that are done."""
+    measured: tuple[Measured, ...] = ()
+    """Every measurement, in order."""
+    seconds: float = 0.0
+    """Time spent on batches, without measuring and saving."""
+    waited: float = 0.0
+    """Part of it that went by in waiting for the loader."""
+
+    @property
+    def best(self) -> Measured | None:
+        """The best measurement; the first of equal ones."""
+        return max(self.measured, key=lambda one: one.value, default=None)
+
+    @property
+    def rounds_without_better(self) -> int:
+        """Measurements since the best one."""
+        best = self.best
+        return 0 if best is None else len(self.measured) - 1 - self.measured.index(best)
+
+
+def save_checkpoint(folder: Path, learner: nn.Module, rest: dict[str, Any], progress: Progress) -> None:
+    """Write the folder beside its name, then rename it; an older one is gone only then.
+
+    Args:
+        folder: of the checkpoint.
+        learner: its parameters and buffers go into a safetensors file.
+        rest: state of optimiser, schedule and the like: tensors, numbers, strings, and lists and dicts of them.
+        progress: where the run stands.
+    """
+    new, old = folder.with_name(f".{folder.name}.writing"), folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    save_model(learner, str(new / _WEIGHTS))
+    torch.save({**rest, "torch": torch.get_rng_state()}, new / _REST)
+    (new / _PROGRESS).write_text(progress.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    for path in new.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The folder, or the one that a kill between two renames left beside it; none where there is none."""
+    old = folder.with_name(f".{folder.name}.old")
+    return next((one for one in (folder, old) if (one / _PROGRESS).is_file()), None)
+
+
+def load_checkpoint(folder: Path, learner: nn.Module) -> tuple[dict[str, Any], Progress]:
+    """Fill the learner, and give the rest and the progress. Nothing in the files is executed.
+
+    Raises UserError where the checkpoint is damaged, or of another model.
+    """
+    try:
+        progress = Progress.model_validate_json((folder / _PROGRESS).read_bytes())
+        state = load_file(folder / _WEIGHTS)
+        rest: dict[str, Any] = torch.load(folder / _REST, map_location="cpu", weights_only=True)
+        missing, unexpected = learner.load_state_dict(state, strict=False)
+    except (OSError, ValueError, RuntimeError, EOFError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"cannot go on from it: {reason}", where=str(folder), mend="remove the folder") from None
+    # What is shared between modules is stored once.
+    shared = {name for name in missing if name in dict(learner.named_parameters(remove_duplicate=False))}
+    if unexpected or set(missing) - shared:
+        raise UserError("it is of another model", where=str(folder), mend="give another --out")
+    torch.set_rng_state(rest.pop("torch"))
+    return rest, progress

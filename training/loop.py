@@ -1,0 +1,335 @@
+"""The training loop of one seed: steps, measurements on the selection split, checkpoints; goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
+from torch import nn
+
+from ..schemas.errors import RunFailed, UserError
+from .batch import Batch
+from .checkpoint import Measured, Progress, find_checkpoint, load_checkpoint, save_checkpoint
+from .data.collection import Collection
+from .data.dataset import TrainingSet
+from .data.loader import Loader, make_loader
+from .data.samplers import Batches, IdentityBatches, RandomBatches
+from .evaluate import Encoding, encode_collection, search
+from .learner import Learner
+from .models.backbone import Backbone
+from .optimiser import make_optimiser, make_schedule
+from .recipe import Recipe
+from .screen import Screen
+from .stop import Stop
+
+LOG, LAST, BEST = "log.jsonl", "last", "best"
+_FINITE_EVERY = 20
+"""Steps between two looks at the losses: each look waits for the device."""
+
+
+class _Wish(Enum):
+    NOTHING, SAVE, STOP = 0, 1, 2
+
+
+@dataclass
+class _Clock:
+    """Seconds waited for the loader, and seconds in all, since the last line of the log."""
+
+    waited: float = 0.0
+    total: float = 0.0
+
+
+class Loop:
+    """Trains a learner on a collection and keeps the checkpoint that is best on another."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        learner: Learner,
+        training: TrainingSet,
+        selection: Collection,
+        *,
+        accelerator: Accelerator,
+        out: Path,
+        workers: int,
+        trackers: Sequence[GeneralTracker],
+        screen: Screen,
+        stop: Stop,
+    ) -> None:
+        """`selection` is what checkpoints are chosen by; `out` is the seed's folder."""
+        self._recipe, self._learner, self._selection = recipe, learner, selection
+        self._accelerator, self._out, self._screen, self._stop = accelerator, out, screen, stop
+        self._trackers = trackers
+        self._batches = _batches(recipe, training, accelerator)
+        self._loader: Loader[Batch] = make_loader(training, self._batches, workers=workers)
+        self._workers = workers
+        if recipe.loop.accumulate > len(self._batches):
+            raise UserError(
+                f"an epoch of {len(self._batches):,} batches is less than one step of {recipe.loop.accumulate}",
+                where="loop.accumulate",
+                mend="give a smaller one, or smaller batches",
+            )
+        self._steps_per_epoch = len(self._batches) // recipe.loop.accumulate
+        optimiser = make_optimiser(learner, recipe.optimiser)
+        self._schedule = make_schedule(optimiser, recipe.schedule, steps_per_epoch=self._steps_per_epoch)
+        if recipe.loop.compile:
+            _compile_blocks(learner.backbone)
+        self._model, self._optimiser = accelerator.prepare(learner, optimiser)
+        self._progress = Progress()
+        self._saved_at = time.monotonic()
+        self._unchecked: list[tuple[int, float, dict[str, torch.Tensor]]] = []
+        self._clock = _Clock()
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return min(self._recipe.loop.steps or 10**12, self._recipe.schedule.epochs * self._steps_per_epoch)
+
+    def run(self) -> Progress:
+        """Train to the end, from the last checkpoint where there is one.
+
+        Raises:
+            UserError: an image cannot be read, or the checkpoint is not this run's.
+            RunFailed: a loss is not finite, or the device has too little memory.
+            Stopped: the user wants an end; the state is saved.
+        """
+        self._resume()
+        self._screen.begin(self.steps, self._progress.step)
+        try:
+            while not self._finished():
+                self._epoch()
+        except torch.OutOfMemoryError as error:
+            raise RunFailed(
+                f"out of memory: {str(error).splitlines()[0]}",
+                where=str(self._accelerator.device),
+                mend="--set data.batch_size smaller, loop.accumulate, or backbone.grad_checkpointing=true",
+            ) from None
+        finally:
+            self._screen.end()
+        return self._progress
+
+    def _finished(self) -> bool:
+        patience = self._recipe.selection.patience
+        progress = self._progress
+        return progress.step >= self.steps or (patience is not None and progress.rounds_without_better >= patience)
+
+    def _epoch(self) -> None:
+        """The rest of the epoch under way, then a look at the selection split."""
+        self._batches.set_epoch(self._progress.epoch, self._progress.batch)
+        self._model.train()
+        whole = self._steps_per_epoch * self._recipe.loop.accumulate
+        for batch in self._timed(iter(self._loader)):
+            self._batch(batch)
+            if self._progress.batch >= whole or self._progress.step >= self.steps:
+                break
+            wish = self._wish()
+            if wish is not _Wish.NOTHING:
+                self._save()
+            if wish is _Wish.STOP:
+                self._stop.end()
+        epoch = self._progress.epoch + 1
+        self._check_losses()
+        self._update(epoch=epoch, batch=0)
+        every = self._recipe.selection.every_epochs
+        last = self._progress.step >= self.steps
+        if last or epoch % every == 0:
+            self._measure(epoch)
+        self._save()
+
+    def _wish(self) -> _Wish:
+        """Whether to save or to stop now; all processes agree."""
+        due = time.monotonic() - self._saved_at > 60 * self._recipe.loop.checkpoint_minutes
+        own = _Wish.STOP if self._stop.wanted else _Wish.SAVE if due else _Wish.NOTHING
+        if self._accelerator.num_processes == 1:
+            return own
+        if self._progress.batch % _FINITE_EVERY:
+            return _Wish.NOTHING
+        told = torch.tensor(own.value, device=self._accelerator.device)
+        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+        return _Wish(int(told))
+
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches, with the time that the loader kept us waiting."""
+        while True:
+            began = time.perf_counter()
+            batch = next(batches, None)
+            waited = time.perf_counter() - began
+            self._clock.waited += waited
+            self._update(waited=self._progress.waited + waited, seconds=self._progress.seconds + waited)
+            if batch is None:
+                return
+            yield batch
+            self._clock.total += time.perf_counter() - began
+
+    def _batch(self, batch: Batch) -> None:
+        began = time.perf_counter()
+        losses = self._backward(batch.to(self._accelerator.device))
+        progress, accumulate = self._progress, self._recipe.loop.accumulate
+        done, rate = progress.batch + 1, float(self._schedule.get_last_lr()[0])
+        stepped = done % accumulate == 0
+        if stepped:
+            self._step()
+        self._unchecked.append((progress.step + stepped, rate, losses))
+        seconds = progress.seconds + time.perf_counter() - began
+        self._update(batch=done, step=progress.step + stepped, seconds=seconds)
+        if len(self._unchecked) >= _FINITE_EVERY:
+            self._check_losses()
+
+    def _backward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        accumulate = self._recipe.loop.accumulate
+        synced = (self._progress.batch + 1) % accumulate == 0
+        with nullcontext() if synced else self._accelerator.no_sync(self._model):
+            losses = self._model(batch)
+            total = self._learner.total(losses)
+            self._accelerator.backward(total / accumulate)
+        return {name: loss.detach() for name, loss in losses.items()} | {"loss": total.detach()}
+
+    def _step(self) -> None:
+        if self._recipe.loop.clip_norm is not None:
+            self._accelerator.clip_grad_norm_(self._model.parameters(), self._recipe.loop.clip_norm)
+        self._optimiser.step()
+        # fp16's scaler leaves out a step whose gradients overflowed.
+        if not self._accelerator.optimizer_step_was_skipped:
+            self._schedule.step()
+        self._optimiser.zero_grad(set_to_none=True)
+
+    def _check_losses(self) -> None:
+        """Write the losses since the last look, and stop where one is not finite: what is saved never is of later."""
+        told = [(step, lr, self._mean(losses)) for step, lr, losses in self._unchecked]
+        self._unchecked = []
+        for step, _, losses in told:
+            if not all(math.isfinite(loss) for loss in losses.values()):
+                bad = ", ".join(f"{name} {loss}" for name, loss in losses.items())
+                raise RunFailed(
+                    f"a loss is not finite at step {step}: {bad}",
+                    where=str(self._out),
+                    mend="lower optimiser.lr, set loop.clip_norm or loop.precision=no; the last good state is saved",
+                )
+        if told:
+            waiting = self._clock.waited / max(self._clock.total, 1e-9)
+            rate = len(told) * self._recipe.data.batch_size / max(self._clock.total, 1e-9)
+            self._clock = _Clock()
+            for step, lr, losses in told:
+                self._write({"step": step, "epoch": self._progress.epoch, **losses, "lr": lr})
+            self._screen.losses(self._progress.step, told[-1][2], rate=rate, waiting=waiting)
+
+    def _mean(self, losses: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Over all processes: a local loss is each one's own share."""
+        told = torch.stack(list(losses.values())).float()
+        if self._accelerator.num_processes > 1:
+            torch.distributed.all_reduce(told)
+            told /= self._accelerator.num_processes
+        return dict(zip(losses, told.tolist(), strict=True))
+
+    def _measure(self, epoch: int) -> None:
+        encoding = Encoding(
+            self._accelerator.device, self._recipe.selection.batch_size, self._workers, autocast_type(self._accelerator)
+        )
+        vectors = encode_collection(self._learner.backbone, self._selection, encoding)
+        told = search(vectors)
+        value = float(getattr(told, self._recipe.selection.metric))
+        before = self._progress.best
+        self._update(measured=(*self._progress.measured, Measured(epoch=epoch, value=value)))
+        figures = {name: getattr(told, name) for name in ("r1", "r5", "r10", "map", "minp", "msd")}
+        self._write({"step": self._progress.step, "epoch": epoch, "selection": figures})
+        self._screen.measured(epoch, self._recipe.selection.metric, value, best=before is None or value > before.value)
+        if (before is None or value > before.value) and self._accelerator.is_main_process:
+            self._learner.backbone.save(self._out / BEST)
+
+    def _update(self, **changed: Any) -> None:
+        self._progress = self._progress.model_copy(update=changed)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        figures = line.get("selection", line)
+        for tracker in self._trackers:
+            tracker.log({name: one for name, one in figures.items() if name != "step"}, step=line["step"])
+        if self._accelerator.is_main_process:
+            with (self._out / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _save(self) -> None:
+        self._check_losses()
+        if self._accelerator.is_main_process:
+            rest: dict[str, Any] = {
+                "optimiser": self._optimiser.state_dict(),
+                "schedule": self._schedule.state_dict(),
+            }
+            if self._accelerator.scaler is not None:
+                rest["scaler"] = self._accelerator.scaler.state_dict()
+            save_checkpoint(self._out / LAST, self._learner, rest, self._progress)
+        self._accelerator.wait_for_everyone()
+        self._saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        folder = find_checkpoint(self._out / LAST)
+        if folder is None:
+            (self._out / LOG).unlink(missing_ok=True)
+            return
+        rest, self._progress = load_checkpoint(folder, self._learner)
+        self._optimiser.load_state_dict(rest["optimiser"])
+        self._schedule.load_state_dict(rest["schedule"])
+        if self._accelerator.scaler is not None and "scaler" in rest:
+            self._accelerator.scaler.load_state_dict(rest["scaler"])
+        if self._accelerator.is_main_process:
+            _cut_log(self._out / LOG, self._progress)
+        self._screen.say(f"going on at epoch {self._progress.epoch + 1}, step {self._progress.step:,}")
+
+
+def autocast_type(accelerator: Accelerator) -> torch.dtype | None:
+    """The precision of the forward pass; none for float32."""
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision)
+
+
+def _compile_blocks(backbone: Backbone) -> None:
+    """torch.compile every repeated block: once for all alike, where the whole tower would take minutes."""
+    for module in backbone.modules():
+        if isinstance(module, (nn.ModuleList, nn.Sequential)) and len(module) > 1 and len({*map(type, module)}) == 1:
+            for block in module:
+                block.compile()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log; a torn last one is left out."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines
+
+
+def _cut_log(path: Path, progress: Progress) -> None:
+    """Leave out what was logged after the checkpoint: it will happen again."""
+    measured = {one.epoch for one in progress.measured}
+    kept = [
+        line
+        for line in read_log(path)
+        if (line["epoch"] in measured if "selection" in line else line["step"] <= progress.step)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+
+def _batches(recipe: Recipe, training: TrainingSet, accelerator: Accelerator) -> Batches:
+    data = recipe.data
+    rank, world = accelerator.process_index, accelerator.num_processes
+    if data.sampler == "random":
+        return RandomBatches(len(training), data.batch_size, seed=recipe.seed, rank=rank, world=world)
+    return IdentityBatches(
+        training.item_labels,
+        data.batch_size,
+        seed=recipe.seed,
+        per_identity=data.per_identity,
+        rank=rank,
+        world=world,
+    )

@@ -1,0 +1,1 @@
+"""Backbones and the modules that objectives add to them."""

@@ -1,0 +1,109 @@
+"""What a run came to: the figures of every seed and what made them, their mean and deviation; as JSON, as a table."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ..schemas.errors import UserError
+
+FILE = "result.json"
+FORMAT = 1
+_WAYS = {"text_to_image": "text → image", "image_to_text": "image → text"}
+_FIGURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map": "mAP", "minp": "mINP", "msd": "mSD"}
+
+
+def write_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Write a result whole or not at all."""
+    new = path.with_name(f".{path.name}.writing")
+    new.write_text(json.dumps({"format": FORMAT, **result}, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """A result that was written. Raises UserError where it is none."""
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if (known := result.pop("format")) != FORMAT:
+            raise ValueError(f"of format {known}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"not a result that this version reads: {error}", where=str(path), mend="remove it") from None
+    return result
+
+
+def environment() -> dict[str, str | None]:
+    """Versions that shape the figures, and the commit of the code where it is a checkout."""
+    versions: dict[str, str | None] = {name: version(name) for name in ("tbpr-data", "torch", "open-clip-torch")}
+    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        told = ""  # installed from a wheel, or no git
+    versions["commit"] = told or None
+    return versions
+
+
+def figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of one evaluation, flat: `text_to_image.r1`, `composition.accuracy`, …"""
+    flat = {f"{way}.{name}": float(evaluation[way][name]) for way in _WAYS for name in _FIGURES}
+    told = evaluation.get("composition")
+    if told:
+        flat["composition.overall"] = float(told["overall"]["percent"])
+        flat |= {f"composition.{kind}": float(one["percent"]) for kind, one in told["kinds"].items()}
+        flat["composition.all"] = float(told["all"]["percent"])
+    orders = evaluation.get("orders")
+    if orders:
+        flat["orders"] = float(orders["percent"])
+    return flat
+
+
+def over_seeds(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean and sample deviation (0 of a single seed) of every figure that all seeds have."""
+    told = [figures(one) for one in evaluations]
+    common = [name for name in told[0] if all(name in one for one in told)]
+    return {
+        name: {
+            "mean": statistics.fmean(one[name] for one in told),
+            "deviation": statistics.stdev([one[name] for one in told]) if len(told) > 1 else 0.0,
+        }
+        for name in common
+    }
+
+
+def result_table(title: str, summary: Mapping[str, Mapping[str, float]], seeds: int) -> Table:
+    """The figures in percent, mean ± deviation over the seeds."""
+
+    def shown(name: str) -> str:
+        one = summary.get(name)
+        if one is None:
+            return ""
+        return f"{one['mean']:.2f}" + (f" ± {one['deviation']:.2f}" if seeds > 1 else "")
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in _FIGURES.values():
+        table.add_column(name, justify="right")
+    for way, name in _WAYS.items():
+        table.add_row(name, *(shown(f"{way}.{figure}") for figure in _FIGURES))
+    others = {
+        "composition.overall": "captions over their hard negatives",
+        **{name: f"  {name.partition('.')[2]}" for name in summary if _is_kind(name)},
+        "composition.all": "captions over all of theirs",
+        "orders": "captions over their other orders",
+    }
+    for name, label in others.items():
+        if name in summary:
+            table.add_row(label, shown(name))
+    return table
+
+
+def _is_kind(name: str) -> bool:
+    section, _, kind = name.partition(".")
+    return section == "composition" and kind not in ("overall", "all")
