@@ -7,7 +7,7 @@ DEMO := demo
 DEMO_LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format lock bench wheel clean
+.PHONY: help setup demo train test test-fast lint format lock bench wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ demo: setup  ## draw a dataset, rewrite captions of it with SmolLM2 on vLLM, add
 	@echo
 	@echo "The dataset is in $(DEMO)/dataset. Open it with:"
 	@echo "  $(BIN)/python -c \"from datasets import load_dataset; print(load_dataset('$(DEMO)/dataset', 'pairs')['train'][0])\""
+
+train: setup  ## train a small model from scratch on the drawn dataset with hard negatives, and measure it with mSD
+	test -f $(DEMO)/source/reid_raw.json || $(BIN)/tbpr-data demo-data $(DEMO)/source
+	test -f $(DEMO)/negatives/README.md || $(BIN)/tbpr-data negatives $(DEMO)/source --out $(DEMO)/negatives
+	$(BIN)/tbpr-data train demo $(DEMO)/negatives --out $(DEMO)/run
+	@echo "The curves are in $(DEMO)/run/seed-0/curves.png, what it finds in $(DEMO)/run/seed-0/retrievals.png."
 
 test: setup  ## every test, the real vLLM server included
 	$(BIN)/python -m pytest

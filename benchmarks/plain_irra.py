@@ -166,13 +166,15 @@ class PlainIRRA(nn.Module):
         tokens, texts = self.visual(batch["images"]), self._texts(batch["texts"])
         images = tokens[:, 0].float()
         captions = texts[torch.arange(len(texts)), batch["texts"].argmax(dim=-1)].float()
-        half = self.classifier.weight.dtype
         labels = batch["pids"]
         return {
             "sdm": _sdm(images, captions, labels, self.scale),
-            "id": sum(cross_entropy(self.classifier(one.to(half)).float(), labels) for one in (images, captions)) / 2,
+            "id": (self._id(images, labels) + self._id(captions, labels)) / 2,
             "mlm": self._mlm(tokens, self._texts(batch["masked_texts"]), batch["masked_labels"], padding),
         }
+
+    def _id(self, vectors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(self.classifier(vectors.to(self.classifier.weight.dtype)).float(), labels)
 
     def _texts(self, ids: torch.Tensor) -> torch.Tensor:
         half = self.text_projection.dtype

@@ -47,9 +47,40 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
 _AGREED = 1e-3
 _IDENTITIES = 11_003  # CUHK-PEDES, train
 _WORDS = (
-    "a the his her in with and of on wearing woman man young black white dark red blue grey brown coat jacket shirt "
-    "trousers jeans shoes trainers bag backpack handbag hair long short carrying walking striped"
-).split()
+    *(
+        "a",
+        "the",
+        "his",
+        "her",
+        "in",
+        "with",
+        "and",
+        "of",
+        "on",
+        "woman",
+        "man",
+        "young",
+        "black",
+        "white",
+        "dark",
+        "red",
+    ),
+    *(
+        "blue",
+        "grey",
+        "coat",
+        "jacket",
+        "shirt",
+        "trousers",
+        "jeans",
+        "shoes",
+        "bag",
+        "hair",
+        "long",
+        "short",
+        "wearing",
+    ),
+)
 
 Step = Callable[[], object]
 
@@ -145,17 +176,15 @@ def both(recipe: Recipe, collection: Collection, device: str, workers: int | Non
     learner = Learner(backbone, recipe.objectives, identities=_IDENTITIES).to(device)
     batches = RandomBatches(len(training), recipe.data.batch_size, seed=0)
     loader = make_loader(training, batches, workers=processes)
-    batch = next(iter(loader)).to(device)
-    scale = recipe.backbone.logit_scale
-    assert scale is not None
-    plain = PlainIRRA(learner.state_dict(), scale=scale).to(device)
+    batch = next(iter(loader))
+    shortened, batch = learner.shortened(batch).to(device), batch.to(device)
+    plain = PlainIRRA(learner.state_dict(), scale=float(backbone.logit_scale.detach())).to(device)
     told = as_plain(batch, backbone)
     check(learner(batch), plain(told, padding=padding(batch)))
     if device == "cuda":
         convert_weights(plain)
     optimiser = make_plain_optimiser(plain)
-    root = collection.images_root
-    assert root is not None
+    root = Path(collection.path)
     items = [
         (root / image.path, group.human.text, image.pid) for image in collection.images for group in image.captions
     ]
@@ -178,14 +207,14 @@ def both(recipe: Recipe, collection: Collection, device: str, workers: int | Non
     model, prepared = accelerator.prepare(learner, make_optimiser(learner, recipe.optimiser))
 
     def our_step(batch: Batch) -> None:
-        total = learner.total(model(batch.to(device)))
+        total = learner.total(model(batch))
         accelerator.backward(total)
         prepared.step()
         prepared.zero_grad(set_to_none=True)
 
     return (
         Setup(lambda: plain_step(told), lambda: map(plain_step, plain_loader)),
-        Setup(lambda: our_step(batch), lambda: map(our_step, loader)),
+        Setup(lambda: our_step(shortened), lambda: (our_step(learner.shortened(one).to(device)) for one in loader)),
         processes,
     )
 
@@ -199,7 +228,8 @@ def check(ours: Mapping[str, torch.Tensor], plain: Mapping[str, torch.Tensor]) -
 
 def as_plain(batch: Batch, backbone: Backbone) -> dict[str, torch.Tensor]:
     """Our batch as the peer takes it."""
-    assert batch.masked_texts is not None and batch.masked_labels is not None
+    if batch.masked_texts is None or batch.masked_labels is None:
+        raise ValueError("the batch has no masked captions")
     told = {"images": backbone.normalise(batch.images), "pids": batch.pids, "texts": batch.texts}
     return told | {"masked_texts": batch.masked_texts, "masked_labels": batch.masked_labels}
 

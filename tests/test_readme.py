@@ -9,9 +9,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from tbpr_data.pipeline.config import RunConfig
+from tbpr_data.training.recipe import Recipe
 
 README = Path(__file__).parents[1] / "README.md"
-COMMANDS = ("augment", "negatives", "audit", "parse", "check", "demo-data", "serve", "doctor")
+COMMANDS = ("augment", "negatives", "audit", "parse", "check", "demo-data", "train", "evaluate", "serve", "doctor")
 
 
 def help_block() -> str:
@@ -26,8 +27,8 @@ def help_block() -> str:
     return "\n".join(f"```\n{text.stdout.strip()}\n```\n" for text in texts)
 
 
-def config_block() -> str:
-    rows = "\n".join(f"| `{key}` | {default} | {what} |" for key, default, what in keys(RunConfig))
+def config_block(model: type[BaseModel]) -> str:
+    rows = "\n".join(f"| `{key}` | {default} | {what} |" for key, default, what in keys(model))
     return f"| key | default | what it is |\n|---|---|---|\n{rows}\n"
 
 
@@ -43,7 +44,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]
 
 
 def written(text: str) -> str:
-    for name, block in (("help", help_block()), ("config", config_block())):
+    for name, block in (("help", help_block()), ("config", config_block(RunConfig)), ("recipe", config_block(Recipe))):
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text = re.sub(pattern, lambda match, block=block: match[1] + block + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
     return text

@@ -124,6 +124,7 @@ def encode_texts(
     own = texts[_part(len(texts))]
     parts = []
     for ids in text_batches(own, backbone.tokenize, encoding.batch_size):
+        ids = ids[:, : backbone.length_of(ids)].contiguous()
         with _quietly(backbone, encoding):
             parts.append(backbone.encode_text(ids.to(encoding.device)).vectors.float())
         advance(len(ids))

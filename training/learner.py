@@ -60,6 +60,18 @@ class Learner(nn.Module):
         """What is minimised: the weighted sum."""
         return torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
 
+    def shortened(self, batch: Batch) -> Batch:
+        """The batch without the places at the end that the text tower need not read; of a batch on the CPU."""
+        length = self.backbone.length_of(batch.texts)
+        if batch.masked_texts is None or batch.masked_labels is None:
+            return replace(batch, texts=batch.texts[:, :length].contiguous())
+        return replace(
+            batch,
+            texts=batch.texts[:, :length].contiguous(),
+            masked_texts=batch.masked_texts[:, :length].contiguous(),
+            masked_labels=batch.masked_labels[:, :length].contiguous(),
+        )
+
     def _encoded(self, batch: Batch) -> Features:
         needs, backbone = self.needs, self.backbone
         masked = None
@@ -96,7 +108,7 @@ def _gathered(batch: Batch, features: Features) -> tuple[Batch, Features]:
         images=gather_rows(batch.images[:, :1, :1, :1]),  # only their number counts
         pids=gather_rows(batch.pids),
         image_ids=gather_rows(batch.image_ids),
-        texts=texts(batch.texts),
+        texts=texts(batch.texts[:, :1]),  # as long as each process has them; their number counts
         text_kinds=texts(batch.text_kinds),
         text_images=texts(batch.text_images + first),
         masked_texts=None,

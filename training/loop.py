@@ -173,7 +173,7 @@ class Loop:
 
     def _batch(self, batch: Batch) -> None:
         began = time.perf_counter()
-        losses = self._backward(batch.to(self._accelerator.device))
+        losses = self._backward(self._learner.shortened(batch).to(self._accelerator.device))
         progress, accumulate = self._progress, self._recipe.loop.accumulate
         done, rate = progress.batch + 1, float(self._schedule.get_last_lr()[0])
         stepped = done % accumulate == 0

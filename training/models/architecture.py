@@ -92,6 +92,8 @@ class Architecture:
         vision["image_size"] = 7 * STRIDE if resnet else self.image_size
         text["hf_model_pretrained"] = pretrained_text and text.get("hf_model_pretrained", True)
         vision["timm_model_pretrained"] = pretrained_image and vision.get("timm_model_pretrained", False)
+        if text.get("hf_model_name"):
+            _quiet_transformers()
         try:
             model: Model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**config)
         except (TypeError, ValueError, KeyError, AssertionError, RuntimeError, OSError) as error:
@@ -116,6 +118,14 @@ class Architecture:
                     where=self.name,
                     mend='`"timm_proj": ""` makes its classifier the projection',
                 )
+
+
+def _quiet_transformers() -> None:
+    """No progress bar and no table of left-out weights for a tower: what does not fit is an error of ours."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def find_architecture(model: str) -> Architecture:

@@ -24,13 +24,14 @@ _TOWER_FILE = "model.safetensors"
 class BackboneConfig(BaseModel):
     """Which model, which weights, and what is changed in it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     model: str = "ViT-B-16"
-    """A name of open_clip's or of ours (`small`), or the path of a JSON file or folder: see `find_architecture`."""
+    """A name of open_clip's or of ours (`small`), or the path of a JSON file or a folder that describes a pair of
+    towers."""
     weights: str | None = None
-    """A file, a folder that `Backbone.save` or open_clip wrote, or a tag of open_clip's such as `openai`: see
-    `find_weights`. Random where there are none, but for what the model's Hugging Face tower brings."""
+    """A file, a folder that a run or open_clip wrote, or a tag of open_clip's such as `openai`. Random where there are
+    none, but for what the model's Hugging Face tower brings."""
     image_weights: str | None = None
     """A file of timm's weights for a timm image tower; its classifier is left out."""
     image_size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None

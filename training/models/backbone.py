@@ -20,7 +20,7 @@ from ..features import Encoded
 from .architecture import CONFIG_FILE
 from .assemble import BackboneConfig, assemble
 from .tokenizer import Tokenizer
-from .towers import Towed, check_image_tokens, images_through, texts_through
+from .towers import Towed, check_image_tokens, images_through, reads_padding, texts_through
 from .weights import FILE
 
 __all__ = ["Backbone", "BackboneConfig"]
@@ -83,6 +83,19 @@ class Backbone(nn.Module):
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images."""
         return self._architecture.image_size
+
+    def length_of(self, ids: torch.Tensor) -> int:
+        """How many of the L places of T×L token ids must be read: those behind are padding in every text, and the text
+        tower does not see it. Captions are a third as long as what CLIP reads: a step takes two thirds of the time.
+
+        Best asked of ids on the CPU: their values are looked at.
+        """
+        if reads_padding(self.model):
+            return ids.shape[1]
+        pad = 0 if self.tokenizer.pad is None else self.tokenizer.pad
+        length = int((ids != pad).any(dim=0).nonzero().max()) + 1
+        # Multiples of eight: few different shapes for what is compiled or chosen by shape.
+        return min(-(-length // 8) * 8, ids.shape[1])
 
     @property
     def mask_id(self) -> int:

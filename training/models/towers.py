@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from open_clip import CLIP
 from open_clip.hf_model import HFTextEncoder
 from open_clip.timm_model import TimmModel
-from open_clip.transformer import VisionTransformer
+from open_clip.transformer import VisionTransformer, text_global_pool
 from torch import nn
 
 from ...schemas.errors import UserError
@@ -58,9 +59,11 @@ def texts_through(model: Model, ids: torch.Tensor, *, tokens: bool) -> Towed:
         ids: T×L token ids.
         tokens: whether a token for each id is wanted.
     """
+    if isinstance(model, CLIP):
+        return _clip(model, ids, tokens=tokens)
     if not tokens:
         return Towed(model.encode_text(ids), None)
-    text = getattr(model, "text", model)
+    text = model.text
     if isinstance(text, HFTextEncoder):
         return _hugging_face(text, ids)
     out = model.forward_intermediates(text=ids, text_indices=1, normalize=False, normalize_intermediates=True)
@@ -83,6 +86,26 @@ def check_image_tokens(model: Model, name: str) -> None:
             mend="leave out the objectives that read image tokens, or take a ViT pooled by its class token, or a timm "
             "tower pooled by its mean",
         )
+
+
+def reads_padding(model: Model) -> bool:
+    """Whether what stands behind a text's mark of end changes what its tower makes of it."""
+    text = getattr(model, "text", model)
+    if isinstance(text, HFTextEncoder):
+        return False
+    causal = getattr(text, "attn_mask", None) is not None
+    return not (isinstance(model, CLIP) and causal and model.text_pool_type in ("argmax", "eos"))
+
+
+def _clip(model: CLIP, ids: torch.Tensor, *, tokens: bool) -> Towed:
+    """`CLIP.encode_text`, but over as many places as `ids` has, and the last norm once."""
+    length = ids.shape[1]
+    mask = None if model.attn_mask is None else model.attn_mask[:length, :length]
+    values = model.token_embedding(ids) + model.positional_embedding[:length]
+    normed = model.ln_final(model.transformer(values, attn_mask=mask))
+    pooled = text_global_pool(normed, ids, model.text_pool_type, eos_token_id=getattr(model, "text_eos_id", None))
+    raw = _projected(pooled, model.text_projection)
+    return Towed(raw, _projected(normed, model.text_projection) if tokens else None)
 
 
 def _timm(visual: TimmModel, images: torch.Tensor) -> Towed:
