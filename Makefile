@@ -7,7 +7,7 @@ DEMO := demo
 DEMO_LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test test-fast lint format lock bench wheel clean
+.PHONY: help setup demo train ablation test test-fast lint format lock bench wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,12 @@ train: setup  ## train a small model from scratch on the drawn dataset with hard
 	$(BIN)/tbpr-data train demo $(DEMO)/negatives --out $(DEMO)/run
 	@echo "The curves are in $(DEMO)/run/seed-0/curves.png, what it finds in $(DEMO)/run/seed-0/retrievals.png."
 
+ablation: setup  ## what rewrites and hard negatives are worth on the drawn dataset: an hour and a half on two cores
+	test -f $(DEMO)/source/reid_raw.json || $(BIN)/tbpr-data demo-data $(DEMO)/source
+	$(BIN)/tbpr-data augment $(DEMO)/source --llm smollm2 --recipe paraphrase --recipe concise \
+		--samples 1 --set keep=all --set block_size=256 --out $(DEMO)/augmented
+	$(BIN)/python -m benchmarks.ablation $(DEMO)/augmented --out $(DEMO)/ablation --set schedule.epochs=15
+
 test: setup  ## every test, the real vLLM server included
 	$(BIN)/python -m pytest
 
@@ -63,6 +69,8 @@ bench: setup  ## the figures of the README's performance tables
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.check
 	$(BIN)/python -m benchmarks.negatives
+	$(BIN)/python -m benchmarks.metrics 5000
+	$(BIN)/python -m benchmarks.training --batch 16
 
 wheel: setup  ## build the wheel into dist/
 	$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .
