@@ -14,7 +14,7 @@ from ..schemas.errors import UserError
 from .data.collection import Collection
 from .data.images import check_images
 from .data.read import read_collection
-from .evaluate import Encoding, Evaluation, Vectors, evaluate
+from .evaluate import Advance, Encoding, Evaluation, Vectors, evaluate, rows_to_encode
 from .loop import BEST, autocast_type
 from .models.architecture import CONFIG_FILE
 from .models.backbone import Backbone, BackboneConfig
@@ -63,7 +63,8 @@ def assess(
     told: list[tuple[Evaluation, dict[str, Any]]] = []
     for number, config in enumerate(configs):
         screen.say(f"measuring {config.weights} on {collection.name}, {split} split")
-        evaluation, vectors, described = _measure(config, collection, accelerator, split, orders)
+        with screen.counting("encoding", rows_to_encode(collection, orders=orders)) as advance:
+            evaluation, vectors, described = _measure(config, collection, accelerator, split, orders, advance)
         told.append((evaluation, described))
         if picture is not None and number == 0:
             draw_retrievals(collection, vectors, picture)
@@ -87,14 +88,21 @@ def assess(
 
 
 def _measure(
-    config: BackboneConfig, collection: Collection, accelerator: Accelerator, split: str, orders: bool
+    config: BackboneConfig,
+    collection: Collection,
+    accelerator: Accelerator,
+    split: str,
+    orders: bool,
+    advance: Advance,
 ) -> tuple[Evaluation, Vectors, dict[str, Any]]:
     backbone = Backbone(config).to(accelerator.device)
     encoding = Encoding(
         accelerator.device, workers=loader_workers(None, accelerator), autocast=autocast_type(accelerator)
     )
     try:
-        evaluation, vectors = evaluate(backbone, collection, encoding, split=split, orders_seed=0 if orders else None)
+        evaluation, vectors = evaluate(
+            backbone, collection, encoding, split=split, orders_seed=0 if orders else None, advance=advance
+        )
     except ValueError as error:
         raise UserError(f"cannot be measured: {error}", where=str(config.weights)) from None
     return evaluation, vectors, backbone.describe()

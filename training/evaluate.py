@@ -173,10 +173,11 @@ def search(vectors: Vectors) -> RetrievalMetrics:
     return retrieval_metrics(vectors.texts, vectors.images, vectors.text_pids, vectors.image_pids)
 
 
-def rows_to_encode(collection: Collection) -> int:
-    """Images, captions and negatives that `evaluate` will encode, without other orders."""
+def rows_to_encode(collection: Collection, *, orders: bool = False) -> int:
+    """Images, captions, negatives and, at most, other orders that `evaluate` will encode."""
     captions = [group.human for image in collection.images for group in image.captions]
-    return len(collection.images) + len(captions) + sum(len(text.negatives) for text in captions)
+    reordered = (1 + len(ARO_OPTIONS)) * len(captions) if orders else 0
+    return len(collection.images) + len(captions) + sum(len(text.negatives) for text in captions) + reordered
 
 
 def _composition(

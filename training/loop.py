@@ -108,11 +108,13 @@ class Loop:
         try:
             while not self._finished():
                 self._epoch()
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:  # of which a GPU's lack of memory is one, and a CPU's has no name
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
             raise RunFailed(
                 f"out of memory: {str(error).splitlines()[0]}",
                 where=str(self._accelerator.device),
-                mend="--set data.batch_size smaller, loop.accumulate, or backbone.grad_checkpointing=true",
+                mend="set a smaller data.batch_size, or backbone.grad_checkpointing=true; what is saved stays",
             ) from None
         finally:
             self._screen.end()

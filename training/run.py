@@ -21,7 +21,7 @@ from .data.collection import Collection, hold_out
 from .data.dataset import TrainingSet
 from .data.images import ImageStore, check_images
 from .data.read import read_collection
-from .evaluate import Encoding, Evaluation, Vectors, evaluate
+from .evaluate import Encoding, Evaluation, Vectors, evaluate, rows_to_encode
 from .learner import Learner
 from .loop import BEST, LAST, LOG, Loop, autocast_type, read_log
 from .models.backbone import Backbone, BackboneConfig
@@ -225,7 +225,8 @@ def _one_seed(
     split, collection = data.measured
     best = Backbone(BackboneConfig(model=str(out / BEST), weights=str(out / BEST))).to(accelerator.device)
     encoding = Encoding(accelerator.device, recipe.selection.batch_size, workers, autocast_type(accelerator))
-    evaluation, vectors = evaluate(best, collection, encoding, split=split)
+    with screen.counting(f"measuring {split}", rows_to_encode(collection)) as advance:
+        evaluation, vectors = evaluate(best, collection, encoding, split=split, advance=advance)
     result = _result(recipe, progress, evaluation, described)
     if accelerator.is_main_process:
         _finish(out, result, collection, vectors)

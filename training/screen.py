@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +33,14 @@ class Screen:
     def table(self, table: Table) -> None:
         """A table."""
         self.console.print(table)
+
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of `total` rows, on a terminal; gives what tells of more."""
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda rows: bar.advance(task, rows)
 
     def begin(self, steps: int, done: int) -> None:
         """Training begins, or goes on after `done` of `steps` steps."""

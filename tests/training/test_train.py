@@ -155,6 +155,19 @@ def test_selection_on_test_is_told(whole: Path, data: Path, tmp_path: Path) -> N
     assert result_of(tmp_path)["selected_on"] == "test"
 
 
+def test_it_stops_early_and_accumulates(whole: Path, data: Path, tmp_path: Path) -> None:
+    sets = ("--set", "selection.patience=1", "--set", "optimiser.lr=1e-12", "--set", "loop.accumulate=2")
+    done = run("train", write_recipe(whole.parent), data, "--out", tmp_path, "--epochs", "9", *sets)
+    assert done.returncode == 0, done.stderr
+    [seed] = result_of(tmp_path)["seeds"]
+    log = log_of(tmp_path)
+    assert [line["epoch"] for line in log if "selection" in line] == [1, 2]
+    # Six batches an epoch, two a step.
+    assert seed["steps"] == 6
+    assert len([line for line in log if "loss" in line]) == 12
+    assert seed["best"]["epoch"] == 1
+
+
 def recipes() -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "clip", ()
     yield "irra", ()
