@@ -31,7 +31,7 @@ demo: setup  ## draw a dataset, rewrite captions of it with SmolLM2 on vLLM, add
 	@echo "The dataset is in $(DEMO)/dataset. Open it with:"
 	@echo "  $(BIN)/python -c \"from datasets import load_dataset; print(load_dataset('$(DEMO)/dataset', 'pairs')['train'][0])\""
 
-train: setup  ## train a small model from scratch on the drawn dataset with hard negatives, and measure it with mSD
+train: setup  ## train a small model from scratch on the drawn dataset, and measure it with mSD
 	test -f $(DEMO)/source/reid_raw.json || $(BIN)/tbpr-data demo-data $(DEMO)/source
 	test -f $(DEMO)/negatives/README.md || $(BIN)/tbpr-data negatives $(DEMO)/source --out $(DEMO)/negatives
 	$(BIN)/tbpr-data train demo $(DEMO)/negatives --out $(DEMO)/run

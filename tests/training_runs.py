@@ -33,6 +33,7 @@ mixture = {{ rewrites = "uniform", negatives = 1 }}
 
 [[objectives]]
 name = "sdm"
+negatives = true
 
 [[objectives]]
 name = "id"
@@ -47,7 +48,7 @@ lr = 1e-3
 
 [schedule]
 epochs = 3
-warmup_epochs = 1
+warmup_epochs = 0.5
 
 [loop]
 trackers = []

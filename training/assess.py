@@ -20,7 +20,7 @@ from .models.architecture import CONFIG_FILE
 from .models.backbone import Backbone, BackboneConfig
 from .pictures import draw_retrievals
 from .recipe import put, value_of
-from .results import environment, over_seeds, result_table
+from .results import FILE, environment, over_seeds, result_table
 from .run import loader_workers, make_accelerator
 from .screen import Screen
 
@@ -56,11 +56,16 @@ def assess(
         UserError: checkpoint, source, device or a setting cannot be used.
     """
     screen = Screen()
+    if picture is not None and (picture.suffix.lower() != ".png" or not picture.parent.is_dir()):
+        raise UserError("is no .png in a folder that is there", where=f"--pictures {picture}", mend="give another")
     accelerator = make_accelerator(device, "auto")
     collection = read_collection(source, format=format, images_root=images_root).split(split)
     check_images(collection)
     configs = [_config(one, model, sets) for one in _models(checkpoint)]
     told: list[tuple[Evaluation, dict[str, Any]]] = []
+    for one in Path(checkpoint).glob("seed-*"):
+        if not (one / FILE).is_file():
+            screen.say(f"{one} is not finished: its best model so far is measured")
     for number, config in enumerate(configs):
         screen.say(f"measuring {config.weights} on {collection.name}, {split} split")
         with screen.counting("encoding", rows_to_encode(collection, orders=orders)) as advance:
@@ -83,6 +88,7 @@ def assess(
             {"backbone": described, "evaluation": evaluation}
             for (_, described), evaluation in zip(told, evaluations, strict=True)
         ],
+        "precision": accelerator.mixed_precision,
         "environment": environment(),
     }
 
@@ -113,7 +119,8 @@ def _models(checkpoint: str) -> list[str]:
     folder = Path(checkpoint)
     if not folder.is_dir() or (folder / CONFIG_FILE).is_file():
         return [checkpoint]
-    found = [folder / BEST, *(one / BEST for one in sorted(folder.glob("seed-*")))]
+    seeds = sorted(folder.glob("seed-*"), key=lambda one: (len(one.name), one.name))
+    found = [folder / BEST, *(one / BEST for one in seeds)]
     there = [str(one) for one in found if (one / CONFIG_FILE).is_file()]
     if not there:
         raise UserError("holds no model", where=checkpoint, mend="give a run's folder, a model's, or a file of weights")

@@ -85,6 +85,12 @@ def save_checkpoint(folder: Path, learner: nn.Module, rest: dict[str, Any], prog
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_checkpoint(folder: Path) -> None:
+    """Remove it, and what kills left beside it."""
+    for name in (folder.name, f".{folder.name}.old", f".{folder.name}.writing"):
+        shutil.rmtree(folder.with_name(name), ignore_errors=True)
+
+
 def find_checkpoint(folder: Path) -> Path | None:
     """The folder, or the one that a kill between two renames left beside it; none where there is none."""
     old = folder.with_name(f".{folder.name}.old")

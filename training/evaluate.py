@@ -51,6 +51,10 @@ class Vectors:
     text_images: torch.Tensor
     """Q: the image a caption was written of."""
 
+    def turned_round(self) -> Vectors:
+        """Captions as what is searched, images as what is searched with."""
+        return Vectors(self.texts, self.images, self.text_pids, self.image_pids, self.text_images)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -160,17 +164,18 @@ def evaluate(
         images=len(vectors.images),
         captions=len(vectors.texts),
         identities=len(set(vectors.image_pids.tolist())),
-        text_to_image=search(vectors),
-        image_to_text=retrieval_metrics(vectors.images, vectors.texts, vectors.image_pids, vectors.text_pids),
+        text_to_image=search(vectors, encoding.device),
+        image_to_text=search(vectors.turned_round(), encoding.device),
         composition=_composition(backbone, collection, vectors, encoding, advance),
         orders=None if orders_seed is None else _orders(backbone, collection, vectors, encoding, orders_seed, advance),
     )
     return evaluation, vectors
 
 
-def search(vectors: Vectors) -> RetrievalMetrics:
-    """Captions search images: what a checkpoint is chosen by."""
-    return retrieval_metrics(vectors.texts, vectors.images, vectors.text_pids, vectors.image_pids)
+def search(vectors: Vectors, device: torch.device) -> RetrievalMetrics:
+    """Captions search images, on `device`: what a checkpoint is chosen by."""
+    where = None if device.type == "mps" else device  # it has no float64
+    return retrieval_metrics(vectors.texts, vectors.images, vectors.text_pids, vectors.image_pids, device=where)
 
 
 def rows_to_encode(collection: Collection, *, orders: bool = False) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -87,7 +88,9 @@ class Loop:
         self._model, self._optimiser = accelerator.prepare(learner, optimiser)
         self._progress = Progress()
         self._saved_at = time.monotonic()
-        self._unchecked: list[tuple[int, float, dict[str, torch.Tensor]]] = []
+        self._names = [*learner.weights, "loss"]
+        self._parts: list[torch.Tensor] = []
+        self._unchecked: list[tuple[int, float, torch.Tensor]] = []
         self._clock = _Clock()
 
     @property
@@ -114,7 +117,8 @@ class Loop:
             raise RunFailed(
                 f"out of memory: {str(error).splitlines()[0]}",
                 where=str(self._accelerator.device),
-                mend="set a smaller data.batch_size, or backbone.grad_checkpointing=true; what is saved stays",
+                mend="into another --out, a smaller data.batch_size (selection.batch_size, where it was measuring) or "
+                "backbone.grad_checkpointing=true",
             ) from None
         finally:
             self._screen.end()
@@ -129,124 +133,157 @@ class Loop:
         """The rest of the epoch under way, then a look at the selection split."""
         self._batches.set_epoch(self._progress.epoch, self._progress.batch)
         self._model.train()
-        whole = self._steps_per_epoch * self._recipe.loop.accumulate
-        for batch in self._timed(iter(self._loader)):
+        accumulate = self._recipe.loop.accumulate
+        whole = self._steps_per_epoch * accumulate
+        for batch in self._waited_for(iter(self._loader)):
             self._batch(batch)
             if self._progress.batch >= whole or self._progress.step >= self.steps:
                 break
-            wish = self._wish()
-            if wish is not _Wish.NOTHING:
-                self._save()
-            if wish is _Wish.STOP:
-                self._stop.end()
+            # Between two steps: a checkpoint holds no gradients.
+            if self._progress.batch % accumulate == 0:
+                self._obey(self._wish())
         epoch = self._progress.epoch + 1
-        self._check_losses()
+        self._check()
         self._update(epoch=epoch, batch=0)
-        every = self._recipe.selection.every_epochs
         last = self._progress.step >= self.steps
-        if last or epoch % every == 0:
+        if last or epoch % self._recipe.selection.every_epochs == 0:
             self._measure(epoch)
         self._save()
+        self._keep_best()
+        self._obey(self._wish(always=True))
 
-    def _wish(self) -> _Wish:
-        """Whether to save or to stop now; all processes agree."""
+    def _wish(self, *, always: bool = False) -> _Wish:
+        """Whether to save or to stop now. All processes agree: every so many batches, or `always`."""
         due = time.monotonic() - self._saved_at > 60 * self._recipe.loop.checkpoint_minutes
         own = _Wish.STOP if self._stop.wanted else _Wish.SAVE if due else _Wish.NOTHING
         if self._accelerator.num_processes == 1:
             return own
-        if self._progress.batch % _FINITE_EVERY:
+        if self._progress.batch % (_FINITE_EVERY * self._recipe.loop.accumulate) and not always:
             return _Wish.NOTHING
         told = torch.tensor(own.value, device=self._accelerator.device)
         torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
         return _Wish(int(told))
 
-    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def _obey(self, wish: _Wish) -> None:
+        if wish is not _Wish.NOTHING and self._progress.batch:
+            self._save()
+        if wish is _Wish.STOP and not self._finished():
+            self._stop.end()
+
+    def _waited_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The batches, with the time that the loader kept us waiting."""
         while True:
             began = time.perf_counter()
             batch = next(batches, None)
-            waited = time.perf_counter() - began
-            self._clock.waited += waited
-            self._update(waited=self._progress.waited + waited, seconds=self._progress.seconds + waited)
             if batch is None:
                 return
+            self._spent(waited=time.perf_counter() - began)
             yield batch
-            self._clock.total += time.perf_counter() - began
+
+    def _spent(self, *, waited: float = 0.0, worked: float = 0.0) -> None:
+        """Add to the clocks of the run and of the screen."""
+        self._clock.waited += waited
+        self._clock.total += waited + worked
+        progress = self._progress
+        self._update(waited=progress.waited + waited, seconds=progress.seconds + waited + worked)
 
     def _batch(self, batch: Batch) -> None:
         began = time.perf_counter()
-        losses = self._backward(self._learner.shortened(batch).to(self._accelerator.device))
-        progress, accumulate = self._progress, self._recipe.loop.accumulate
-        done, rate = progress.batch + 1, float(self._schedule.get_last_lr()[0])
-        stepped = done % accumulate == 0
-        if stepped:
+        self._parts.append(self._backward(self._learner.shortened(batch).to(self._accelerator.device)))
+        self._update(batch=self._progress.batch + 1)
+        if len(self._parts) == self._recipe.loop.accumulate:
+            rate = float(self._schedule.get_last_lr()[0])
             self._step()
-        self._unchecked.append((progress.step + stepped, rate, losses))
-        seconds = progress.seconds + time.perf_counter() - began
-        self._update(batch=done, step=progress.step + stepped, seconds=seconds)
-        if len(self._unchecked) >= _FINITE_EVERY:
-            self._check_losses()
+            self._update(step=self._progress.step + 1)
+            self._unchecked.append((self._progress.step, rate, torch.stack(self._parts).mean(dim=0)))
+            self._parts = []
+        full = len(self._unchecked) >= _FINITE_EVERY
+        if full:
+            self._unchecked[-1][2].tolist()  # waits for the device, so that its time is counted
+        self._spent(worked=time.perf_counter() - began)
+        if full:
+            self._check()
 
-    def _backward(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def _backward(self, batch: Batch) -> torch.Tensor:
+        """The losses in the order of `_names`, the weighted sum last."""
         accumulate = self._recipe.loop.accumulate
-        synced = (self._progress.batch + 1) % accumulate == 0
+        synced = len(self._parts) + 1 == accumulate
         with nullcontext() if synced else self._accelerator.no_sync(self._model):
             losses = self._model(batch)
             total = self._learner.total(losses)
             self._accelerator.backward(total / accumulate)
-        return {name: loss.detach() for name, loss in losses.items()} | {"loss": total.detach()}
+        return torch.stack([*(losses[name] for name in self._names[:-1]), total]).detach().float()
 
     def _step(self) -> None:
         if self._recipe.loop.clip_norm is not None:
             self._accelerator.clip_grad_norm_(self._model.parameters(), self._recipe.loop.clip_norm)
         self._optimiser.step()
-        # fp16's scaler leaves out a step whose gradients overflowed.
-        if not self._accelerator.optimizer_step_was_skipped:
-            self._schedule.step()
+        self._schedule.step()
         self._optimiser.zero_grad(set_to_none=True)
 
-    def _check_losses(self) -> None:
-        """Write the losses since the last look, and stop where one is not finite: what is saved never is of later."""
-        told = [(step, lr, self._mean(losses)) for step, lr, losses in self._unchecked]
+    def _check(self) -> None:
+        """Write the losses since the last look; raise RunFailed where one is not finite, or a weight is not."""
+        if not self._unchecked:
+            return
+        steps, rates, losses = zip(*self._unchecked, strict=True)
         self._unchecked = []
-        for step, _, losses in told:
-            if not all(math.isfinite(loss) for loss in losses.values()):
-                bad = ", ".join(f"{name} {loss}" for name, loss in losses.items())
-                raise RunFailed(
-                    f"a loss is not finite at step {step}: {bad}",
-                    where=str(self._out),
-                    mend="lower optimiser.lr, set loop.clip_norm or loop.precision=no; the last good state is saved",
-                )
-        if told:
-            waiting = self._clock.waited / max(self._clock.total, 1e-9)
-            rate = len(told) * self._recipe.data.batch_size / max(self._clock.total, 1e-9)
-            self._clock = _Clock()
-            for step, lr, losses in told:
-                self._write({"step": step, "epoch": self._progress.epoch, **losses, "lr": lr})
-            self._screen.losses(self._progress.step, told[-1][2], rate=rate, waiting=waiting)
-
-    def _mean(self, losses: dict[str, torch.Tensor]) -> dict[str, float]:
-        """Over all processes: a local loss is each one's own share."""
-        told = torch.stack(list(losses.values())).float()
-        if self._accelerator.num_processes > 1:
+        told = torch.stack(losses)
+        if self._accelerator.num_processes > 1:  # a local loss is each one's own share
             torch.distributed.all_reduce(told)
             told /= self._accelerator.num_processes
-        return dict(zip(losses, told.tolist(), strict=True))
+        rows = [dict(zip(self._names, row, strict=True)) for row in told.tolist()]
+        for step, row in zip(steps, rows, strict=True):
+            if not all(map(math.isfinite, row.values())):
+                bad = ", ".join(f"{name} {loss}" for name, loss in row.items())
+                raise self._not_finite(f"a loss is not finite at step {step}: {bad}")
+        # The losses are of before the last step, what would be saved is of after it.
+        if not torch.nn.utils.get_total_norm(self._learner.parameters()).isfinite():
+            raise self._not_finite(f"a weight is not finite after step {steps[-1]}")
+        for step, rate, row in zip(steps, rates, rows, strict=True):
+            self._write({"step": step, "epoch": self._progress.epoch + 1, **row, "lr": rate})
+        captions = len(rows) * self._recipe.loop.accumulate * self._recipe.data.batch_size
+        clock, self._clock = self._clock, _Clock()
+        self._screen.losses(
+            self._progress.step, rows[-1], rate=captions / clock.total, waiting=clock.waited / clock.total
+        )
+
+    def _not_finite(self, what: str) -> RunFailed:
+        return RunFailed(
+            what,
+            where=str(self._out),
+            mend="into another --out, lower optimiser.lr, set loop.clip_norm, or loop.precision=no",
+        )
 
     def _measure(self, epoch: int) -> None:
         encoding = Encoding(
             self._accelerator.device, self._recipe.selection.batch_size, self._workers, autocast_type(self._accelerator)
         )
         vectors = encode_collection(self._learner.backbone, self._selection, encoding)
-        told = search(vectors)
+        told = search(vectors, self._accelerator.device)
         value = float(getattr(told, self._recipe.selection.metric))
         before = self._progress.best
+        better = before is None or value > before.value
         self._update(measured=(*self._progress.measured, Measured(epoch=epoch, value=value)))
         figures = {name: getattr(told, name) for name in ("r1", "r5", "r10", "map", "minp", "msd")}
         self._write({"step": self._progress.step, "epoch": epoch, "selection": figures})
-        self._screen.measured(epoch, self._recipe.selection.metric, value, best=before is None or value > before.value)
-        if (before is None or value > before.value) and self._accelerator.is_main_process:
-            self._learner.backbone.save(self._out / BEST)
+        self._screen.measured(epoch, self._recipe.selection.metric, value, best=better)
+        if better and self._accelerator.is_main_process:
+            self._learner.backbone.save(self._waiting(epoch))
+
+    def _waiting(self, epoch: int) -> Path:
+        """Where an epoch's model waits until the checkpoint says that it is the best."""
+        return self._out / f".best-{epoch}"
+
+    def _keep_best(self) -> None:
+        """The model that the last checkpoint calls the best becomes `best`; others that wait are gone."""
+        best = self._progress.best
+        if best is None or not self._accelerator.is_main_process:
+            return
+        if (waiting := self._waiting(best.epoch)).is_dir():
+            shutil.rmtree(self._out / BEST, ignore_errors=True)
+            waiting.rename(self._out / BEST)
+        for other in self._out.glob(".best-*"):
+            shutil.rmtree(other)
 
     def _update(self, **changed: Any) -> None:
         self._progress = self._progress.model_copy(update=changed)
@@ -260,7 +297,7 @@ class Loop:
                 file.write(json.dumps(line) + "\n")
 
     def _save(self) -> None:
-        self._check_losses()
+        self._check()
         if self._accelerator.is_main_process:
             rest: dict[str, Any] = {
                 "optimiser": self._optimiser.state_dict(),
@@ -284,6 +321,7 @@ class Loop:
             self._accelerator.scaler.load_state_dict(rest["scaler"])
         if self._accelerator.is_main_process:
             _cut_log(self._out / LOG, self._progress)
+        self._keep_best()
         self._screen.say(f"going on at epoch {self._progress.epoch + 1}, step {self._progress.step:,}")
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..schemas.errors import UserError
 from .data.augment import ImageAugmentation
 from .data.mixture import MixtureConfig
 from .models.backbone import BackboneConfig
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Section(BaseModel):
@@ -40,13 +43,13 @@ class DataConfig(_Section):
     """How images and texts become batches."""
 
     batch_size: int = Field(default=64, ge=2)
-    """Captions of a step, over all processes."""
+    """Captions of a batch, over all processes."""
     sampler: Literal["random", "identity"] = "random"
     """`random`: every caption once an epoch. `identity`: some identities a batch, `per_identity` captions of each."""
     per_identity: int = Field(default=4, ge=1)
     """Captions of an identity in a batch (`identity`)."""
     workers: int | None = Field(default=None, ge=0)
-    """Processes that decode images; by default one a core, at most 8 a training process."""
+    """Processes that decode images; by default none beside a CPU's training, else one a core, at most 8 a process."""
     augmentation: ImageAugmentation | None = None
     """Of the images; none if left out."""
     mixture: MixtureConfig = MixtureConfig()
@@ -60,6 +63,16 @@ class ParameterGroup(_Section):
 
     match: str
     """Regular expression, searched in the parameter's name."""
+
+    @field_validator("match")
+    @classmethod
+    def _compiles(cls, match: str) -> str:
+        try:
+            re.compile(match)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return match
+
     lr_factor: float = Field(default=1.0, ge=0)
     """Times the learning rate; 0 freezes."""
     weight_decay: float | None = Field(default=None, ge=0)
@@ -73,7 +86,7 @@ class OptimiserConfig(_Section):
     """`adam` adds weight decay to the gradient, as IRRA has it; `adamw` decays by itself."""
     lr: float = Field(default=1e-5, gt=0)
     """Learning rate at the top of the schedule."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     """Of the running means."""
     eps: float = Field(default=1e-8, gt=0)
     """In the denominator; IRRA's 1e-3 makes Adam behave much like SGD for small gradients."""
@@ -96,6 +109,12 @@ class ScheduleConfig(_Section):
     """Share of it that is left at the end."""
     per: Literal["step", "epoch"] = "step"
     """Whether it changes with every step, or as IRRA's once an epoch."""
+
+    @model_validator(mode="after")
+    def _room(self) -> ScheduleConfig:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"the warm-up of {self.warmup_epochs:g} epochs leaves nothing of {self.epochs}")
+        return self
 
 
 class LoopConfig(_Section):
@@ -138,7 +157,7 @@ class Recipe(_Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")
     """Names the run's folder, and the recipe in results."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     """Everything random is derived from it."""
     backbone: BackboneConfig
     """The two towers."""
@@ -213,7 +232,8 @@ def load_recipe(
             put(values, key, given)
     for key in without:
         section, _, last = key.partition(".")
-        values.get(section, {}).pop(last, None)
+        if isinstance(inner := values.get(section), dict):
+            inner.pop(last, None)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

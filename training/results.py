@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from ..schemas.errors import UserError
@@ -86,17 +87,17 @@ def result_table(title: str, summary: Mapping[str, Mapping[str, float]], seeds: 
             return ""
         return f"{one['mean']:.2f}" + (f" ± {one['deviation']:.2f}" if seeds > 1 else "")
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("")
     for name in _FIGURES.values():
         table.add_column(name, justify="right")
     for way, name in _WAYS.items():
         table.add_row(name, *(shown(f"{way}.{figure}") for figure in _FIGURES))
     others = {
-        "composition.overall": "captions over their hard negatives",
+        "composition.overall": "captions above their hard negatives",
         **{name: f"  {name.partition('.')[2]}" for name in summary if _is_kind(name)},
-        "composition.all": "captions over all of theirs",
-        "orders": "captions over their other orders",
+        "composition.all": "captions above all of theirs",
+        "orders": "captions above their other orders",
     }
     for name, label in others.items():
         if name in summary:

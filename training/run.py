@@ -16,7 +16,7 @@ from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from accelerate.utils import is_wandb_available, set_seed
 
 from ..schemas.errors import UserError
-from .checkpoint import Progress
+from .checkpoint import Progress, remove_checkpoint
 from .data.collection import Collection, hold_out
 from .data.dataset import TrainingSet
 from .data.images import ImageStore, check_images
@@ -32,6 +32,7 @@ from .screen import Screen
 from .stop import Stop, stoppable
 
 _RUN = "run.json"
+_DEVICES = ("auto", "cuda", "cpu")
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,19 @@ def train(
     if accelerator.is_main_process:
         write_result(out / FILE, result)
         title = f"{recipe.name} on {data.whole.name}, {data.measured[0]} split, in %"
-        if recipe.selection.split == "test":
-            title += " (checkpoint chosen on test)"
+        if recipe.selection.split == data.measured[0]:
+            title += f" (checkpoint chosen on {data.measured[0]} too)"
         screen.table(result_table(title, summary, seeds))
     return result
 
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
-    """Where to compute, and in what precision. Raises UserError for a device that is not there."""
+    """Where to compute, and in what precision; one precision a process, as accelerate has it.
+
+    Raises UserError for a device that is not there.
+    """
+    if device not in _DEVICES:
+        raise UserError(f"{device!r} is none of {', '.join(_DEVICES)}", where="--device")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that PyTorch can use", where="--device cuda", mend="leave it out, or give cpu")
     on_cpu = device == "cpu" or not torch.cuda.is_available()
@@ -141,9 +147,11 @@ def _read(recipe: Recipe, source: str, format: str, images_root: Path | None) ->
 def _told(data: Data, recipe: Recipe) -> str:
     captions = sum(len(image.captions) for image in data.train.images)
     rewrites = sum(len(group.rewrites) for image in data.train.images for group in image.captions)
+    shown = "in their stead at times" if recipe.data.mixture.rewrites != "none" else "not used"
+    beside = f" (and {rewrites:,} rewrites, {shown})" if rewrites else ""
     held = "" if "val" in data.whole.splits() or recipe.selection.split == "test" else ", held out of train"
     return (
-        f"{data.whole.name}: training on {captions:,} captions ({rewrites:,} rewrites beside) of "
+        f"{data.whole.name}: training on {captions:,} captions{beside} of "
         f"{len(data.train.images):,} images, choosing by {len(data.selection.images):,} images "
         f"({recipe.selection.split}{held})"
     )
@@ -153,7 +161,9 @@ def _claim(out: Path, recipe: Recipe, data: Data) -> None:
     """Make the folder this run's. Raises UserError where it is another's."""
     mine = {"recipe": recipe.model_dump(mode="json"), "data": data.whole.sha256}
     path = out / _RUN
-    if path.is_file():
+    # A run that has not begun to train keeps no other from its folder.
+    begun = any(one / name for one in out.glob("seed-*") for name in (FILE, LAST, BEST) if (one / name).exists())
+    if path.is_file() and begun:
         try:
             theirs = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
@@ -162,14 +172,14 @@ def _claim(out: Path, recipe: Recipe, data: Data) -> None:
             changed = "; ".join(_differences(theirs, mine))
             raise UserError(f"holds another run: {changed}", where=str(out), mend="give another --out")
         return
-    if out.is_dir() and any(out.iterdir()):
-        raise UserError("holds something else", where=str(out), mend="give another --out")
+    if out.exists() and not path.is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError("is or holds something else", where=str(out), mend="give another --out")
     out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
     values = recipe.model_dump(mode="json", exclude_none=True)
     (out / "recipe.toml").write_text(
         f"# The resolved recipe of this run: tbpr-data train recipe.toml SOURCE\n{tomli_w.dumps(values)}", "utf-8"
     )
-    path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
 
 
 def _differences(before: Any, after: Any, key: str = "") -> list[str]:
@@ -186,6 +196,8 @@ def _one_seed(
 ) -> dict[str, Any]:
     if (out / FILE).is_file():
         screen.say(f"seed {recipe.seed}: done")
+        if accelerator.is_main_process:
+            remove_checkpoint(out / LAST)
         return read_result(out / FILE)
     out.mkdir(parents=True, exist_ok=True)
     screen.say(f"seed {recipe.seed}")
@@ -203,6 +215,7 @@ def _one_seed(
         masking=backbone.tokenizer.special if needs_mask else None,
     )
     learner = Learner(backbone, recipe.objectives, identities=training.identities)
+    _check_negatives(recipe, learner)
     described = backbone.describe()
     trackers = _trackers(recipe, out) if accelerator.is_main_process else []
     loop = Loop(
@@ -220,22 +233,39 @@ def _one_seed(
     progress = loop.run()
     for tracker in trackers:
         tracker.finish()
-    accelerator.free_memory()
     del loop, learner, backbone
+    accelerator.free_memory()
     split, collection = data.measured
     best = Backbone(BackboneConfig(model=str(out / BEST), weights=str(out / BEST))).to(accelerator.device)
     encoding = Encoding(accelerator.device, recipe.selection.batch_size, workers, autocast_type(accelerator))
     with screen.counting(f"measuring {split}", rows_to_encode(collection)) as advance:
         evaluation, vectors = evaluate(best, collection, encoding, split=split, advance=advance)
-    result = _result(recipe, progress, evaluation, described)
+    result = _result(recipe, progress, evaluation, described, accelerator)
     if accelerator.is_main_process:
         _finish(out, result, collection, vectors)
     accelerator.wait_for_everyone()
     return result
 
 
-def _result(recipe: Recipe, progress: Progress, evaluation: Evaluation, backbone: dict[str, Any]) -> dict[str, Any]:
+def _check_negatives(recipe: Recipe, learner: Learner) -> None:
+    """Raise UserError for hard negatives that are wanted and not there, or there and read by none."""
+    wanted, there = "negatives" in learner.needs, recipe.data.mixture.negatives > 0
+    if wanted and not there:
+        raise UserError(
+            "an objective needs hard negatives",
+            where="data.mixture.negatives",
+            mend="set it to 1 or more",
+        )
+    if there and not wanted:
+        mend = "set it to 0, or take negclip, or sdm with negatives = true"
+        raise UserError("no objective reads hard negatives", where="data.mixture.negatives", mend=mend)
+
+
+def _result(
+    recipe: Recipe, progress: Progress, evaluation: Evaluation, backbone: dict[str, Any], accelerator: Accelerator
+) -> dict[str, Any]:
     best = progress.best
+    captions = progress.step * recipe.loop.accumulate * recipe.data.batch_size
     return {
         "seed": recipe.seed,
         "backbone": backbone,
@@ -244,7 +274,10 @@ def _result(recipe: Recipe, progress: Progress, evaluation: Evaluation, backbone
         "selected_on": recipe.selection.split,
         "metric": recipe.selection.metric,
         "seconds": round(progress.seconds, 1),
-        "captions_per_second": round(progress.step * recipe.data.batch_size / max(progress.seconds, 1e-9), 1),
+        "device": torch.cuda.get_device_name() if accelerator.device.type == "cuda" else accelerator.device.type,
+        "processes": accelerator.num_processes,
+        "precision": accelerator.mixed_precision,
+        "captions_per_second": round(captions / max(progress.seconds, 1e-9), 1),
         "waiting_for_images": round(progress.waited / max(progress.seconds, 1e-9), 3),
         "evaluation": evaluation.as_json(),
     }
@@ -254,10 +287,7 @@ def _finish(out: Path, result: dict[str, Any], collection: Collection, vectors: 
     draw_curves(read_log(out / LOG), out / "curves.png")
     draw_retrievals(collection, vectors, out / "retrievals.png")
     write_result(out / FILE, result)
-    # What was only there to go on from. The best model stays.
-    for path in (out / LAST).iterdir():
-        path.unlink()
-    (out / LAST).rmdir()
+    remove_checkpoint(out / LAST)  # it was only there to go on from
 
 
 def _trackers(recipe: Recipe, out: Path) -> Sequence[GeneralTracker]:

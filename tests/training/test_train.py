@@ -151,7 +151,7 @@ def test_seeds_differ_and_are_put_together(whole: Path, data: Path, tmp_path: Pa
 def test_selection_on_test_is_told(whole: Path, data: Path, tmp_path: Path) -> None:
     done = run("train", write_recipe(whole.parent), data, "--out", tmp_path, "--select", "test", "--steps", "2")
     assert done.returncode == 0, done.stderr
-    assert "chosen on test" in done.stderr
+    assert "chosen on test too" in done.stderr
     assert result_of(tmp_path)["selected_on"] == "test"
 
 
@@ -164,7 +164,8 @@ def test_it_stops_early_and_accumulates(whole: Path, data: Path, tmp_path: Path)
     assert [line["epoch"] for line in log if "selection" in line] == [1, 2]
     # Six batches an epoch, two a step.
     assert seed["steps"] == 6
-    assert len([line for line in log if "loss" in line]) == 12
+    assert [line["step"] for line in log if "loss" in line] == [1, 2, 3, 4, 5, 6]
+    assert seed["captions_per_second"] == pytest.approx(6 * 2 * 8 / seed["seconds"], rel=0.1)
     assert seed["best"]["epoch"] == 1
 
 
@@ -185,7 +186,7 @@ def test_recipes_of_ours_run(name: str, more: tuple[str, ...], whole: Path, data
 
 
 BAD: list[tuple[tuple[str, ...], int, str]] = [
-    (("--set", "optimiser.lr=1e30", "--epochs", "2"), 1, "a loss is not finite at step"),
+    (("--set", "optimiser.lr=1e30", "--set", "loop.checkpoint_minutes=9"), 1, "a loss is not finite at step"),
     (("--device", "cuda"), 2, "--device cuda: there is no GPU that PyTorch can use"),
     (("--set", "data.batch_size=4096"), 2, "do not fill one batch of 4,096"),
     (("--set", "data.batch_sise=8"), 2, "data.batch_sise: Extra inputs are not permitted"),
@@ -195,6 +196,14 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     (("--select", "train"), 2, "selection.split: Input should be 'val' or 'test'"),
     (("--weights", "nowhere.safetensors"), 2, "nowhere.safetensors"),
     (("--images-root", "nowhere"), 2, "no such folder of images"),
+    (("--device", "gpu"), 2, "--device: 'gpu' is none of auto, cuda, cpu"),
+    (("--set", "seed=-1"), 2, "seed: Input should be greater than or equal to 0"),
+    (("--set", "optimiser.betas=[2,0.9]"), 2, "optimiser.betas.0: Input should be less than 1"),
+    (("--set", "optimiser.groups=[{match='('}]"), 2, "not a regular expression"),
+    (("--set", "schedule.warmup_epochs=3"), 2, "the warm-up of 3 epochs leaves nothing of 3"),
+    (("--set", "data.mixture.negatives=0"), 2, "an objective needs hard negatives"),
+    (("--set", "objectives=[{name='itc'}]"), 2, "no objective reads hard negatives"),
+    (("--set", "optimiser.lr=1e30", "--steps", "1"), 1, "a weight is not finite after step 1"),
 ]
 
 
@@ -208,7 +217,7 @@ def test_bad_arguments(arguments: tuple[str, ...], code: int, message: str, data
 
 def test_bad_images(tmp_path: Path) -> None:
     source, recipe = write_source(tmp_path / "source"), write_recipe(tmp_path)
-    plain = ("--set", "data.mixture={}")
+    plain = ("--set", "data.mixture={}", "--set", "objectives=[{name='itc'}]")
     broken = tmp_path / "source" / "train" / "3_1.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
     for workers in ("0", "1"):
@@ -227,5 +236,7 @@ def test_an_unknown_recipe_and_a_model_that_is_not_there(data: Path, tmp_path: P
     assert (done.returncode, "use one of clip, demo, irra, negclip" in done.stderr) == (2, True)
     told = run("evaluate", tmp_path, data)
     assert (told.returncode, "holds no model" in told.stderr) == (2, True)
+    told = run("evaluate", tmp_path, data, "--pictures", tmp_path / "no" / "found.png")
+    assert (told.returncode, "is no .png in a folder that is there" in told.stderr) == (2, True)
     told = run("evaluate", tmp_path / "weights.pt", data)
     assert (told.returncode, "give --model" in told.stderr) == (2, True)
