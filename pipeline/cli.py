@@ -25,6 +25,9 @@ app = typer.Typer(
 )
 
 _LLM_HELP = "qwen, llama, smollm2, a Hub id, a folder of weights, or a model's name at --endpoint."
+_Format = Annotated[str | None, typer.Option("--format", help="Format of the source; recognised by content.")]
+_ImagesRoot = Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")]
+_Device = Annotated[str, typer.Option(help="auto, cuda or cpu.")]
 _SET_HELP = "Set anything else of the run config, e.g. --set checks.min_words=5 (repeatable)."
 
 
@@ -43,9 +46,7 @@ def _options(
 def augment(
     source: Annotated[str | None, typer.Argument(help="File or folder of a dataset, or hf:NAME.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the dataset to make, or to go on making.")] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="Format of the source; recognised by content.")
-    ] = None,
+    format_: _Format = None,
     llm: Annotated[str | None, typer.Option(help=_LLM_HELP)] = None,
     endpoint: Annotated[str | None, typer.Option(help="Base URL of a running OpenAI-compatible server.")] = None,
     recipe: Annotated[
@@ -54,7 +55,7 @@ def augment(
     samples: Annotated[int | None, typer.Option(help="Answers asked of each caption and prompt.")] = None,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
-    images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
+    images_root: _ImagesRoot = None,
     seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
     judge: Annotated[
         bool, typer.Option("--judge", help="Ask the model, yes or no, where the comparison of texts is unsure.")
@@ -126,9 +127,7 @@ def _say_how_to_go_on() -> NoReturn:
 def negatives(
     source: Annotated[str, typer.Argument(help="File or folder of a dataset, or hf:NAME.")],
     out: Annotated[Path, typer.Option(help="Folder of the dataset to make, or to go on making.")],
-    format_: Annotated[
-        str | None, typer.Option("--format", help="Format of the source; recognised by content.")
-    ] = None,
+    format_: _Format = None,
     recipe: Annotated[
         str | None, typer.Option(help="person (guarded and balanced) or negclip (NegCLIP's six swaps as they are).")
     ] = None,
@@ -142,7 +141,7 @@ def negatives(
     no_balance: Annotated[bool, typer.Option("--no-balance", help="Take what the rules give at random.")] = False,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
-    images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
+    images_root: _ImagesRoot = None,
     seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help=_SET_HELP, metavar="KEY=VALUE")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
@@ -257,9 +256,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Epochs, over the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop after so many steps: to try a recipe.")] = None,
     weights: Annotated[str | None, typer.Option(help="Weights to begin with: a file, a folder, a tag; random.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
-    format_: Annotated[str, typer.Option("--format", help="Format of the source; recognised by content.")] = "auto",
-    images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
+    device: _Device = "auto",
+    format_: _Format = None,
+    images_root: _ImagesRoot = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Set a key of the recipe (repeatable): data.batch_size=32.", metavar="KEY=VALUE"),
@@ -278,7 +277,16 @@ def train(
     }
     chosen = load_recipe(recipe, settings or [], flags, without=["backbone.weights"] if weights == "random" else [])
     try:
-        run_train(chosen, source, out, seeds=seeds, device=device, format=format_, images_root=images_root, quiet=quiet)
+        run_train(
+            chosen,
+            source,
+            out,
+            seeds=seeds,
+            device=device,
+            format=format_ or "auto",
+            images_root=images_root,
+            quiet=quiet,
+        )
     except KeyboardInterrupt:
         _say_how_to_go_on()
     typer.echo(out)
@@ -297,9 +305,9 @@ def evaluate(
     orders: Annotated[bool, typer.Option("--orders", help="ARO's order tests as well.")] = False,
     pictures: Annotated[Path | None, typer.Option(help="Draw what is found for some captions into this PNG.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the figures to stdout as JSON.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
-    format_: Annotated[str, typer.Option("--format", help="Format of the source; recognised by content.")] = "auto",
-    images_root: Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")] = None,
+    device: _Device = "auto",
+    format_: _Format = None,
+    images_root: _ImagesRoot = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Set a key of the backbone, e.g. image_size=[384,128].", metavar="KEY=VALUE"),
@@ -317,7 +325,7 @@ def evaluate(
         orders=orders,
         picture=pictures,
         device=device,
-        format=format_,
+        format=format_ or "auto",
         images_root=images_root,
     )
     if as_json:

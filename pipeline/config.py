@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..schemas.errors import UserError
 from ..schemas.sampling import Sampling
+from ..schemas.settings import first_problem, put, put_settings
 from .llm.server import ServerConfig
 
 
@@ -163,41 +164,18 @@ def load_config(path: Path | None, sets: list[str], flags: dict[str, Any]) -> Ru
             raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"not valid TOML: {error}", where=str(path)) from None
-    for setting in sets:
-        key, equals, text = setting.partition("=")
-        if not equals or not key:
-            raise UserError(f"{setting!r} is not key=value", where="--set", mend="for example --set checks.min_words=5")
-        _put(values, key.strip(), _parse(text.strip()))
+    put_settings(values, sets, example="checks.min_words=5")
     for key, value in flags.items():
         if value is not None:
-            _put(values, key, value)
+            put(values, key, value)
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         raise UserError(
-            f"{key}: {first['msg']}", where="run config", mend="`tbpr-data augment --help` names the keys"
+            first_problem(error), where="run config", mend="`tbpr-data augment --help` names the keys"
         ) from None
 
 
 def canonical_sha256(value: Any) -> str:
     """sha256 of a JSON value with sorted keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
-    *sections, last = dotted.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise UserError(f"{dotted}: {section} is not a section", where="--set")
-    values[last] = value
-
-
-def _parse(text: str) -> Any:
-    """A value as TOML reads it; anything else is a plain string."""
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text

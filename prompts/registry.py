@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ..schemas.errors import UserError
 from ..schemas.prompt import Prompt
+from ..schemas.settings import first_problem
 
 # Plain text, so nothing is escaped. A caption is only ever a value of the template, never part of it, and the sandbox
 # bounds what a prompt file from elsewhere can reach.
@@ -61,11 +62,7 @@ def parse_prompt(text: str, *, where: str) -> Prompt:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"not valid TOML: {error}", where=where) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{key}: {first['msg']}", where=where, mend="see the prompts that come with the package"
-        ) from None
+        raise UserError(first_problem(error), where=where, mend="see the prompts that come with the package") from None
     marks = ("tbpr caption one", "tbpr caption two")
     try:
         rendered = [_render(prompt, mark) for mark in marks]

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from pydantic import ValidationError
 
 from ..schemas.errors import UserError
+from ..schemas.settings import first_problem, put_settings
 from .data.collection import Collection
 from .data.images import check_images
 from .data.read import read_collection
@@ -19,7 +20,6 @@ from .loop import BEST, autocast_type
 from .models.architecture import CONFIG_FILE
 from .models.backbone import Backbone, BackboneConfig
 from .pictures import draw_retrievals
-from .recipe import put, value_of
 from .results import FILE, environment, over_seeds, result_table
 from .run import loader_workers, make_accelerator
 from .screen import Screen
@@ -134,13 +134,8 @@ def _config(checkpoint: str, model: str | None, sets: Sequence[str]) -> Backbone
             "does not say which model it is of", where=checkpoint, mend="give --model, for example ViT-B-16"
         )
     values: dict[str, Any] = {"model": model or checkpoint, "weights": checkpoint}
-    for setting in sets:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise UserError(f"{setting!r} is not key=value", where="--set", mend="for example image_size=[384,128]")
-        put(values, key.strip(), value_of(text.strip()))
+    put_settings(values, sets, example="image_size=[384,128]")
     try:
         return BackboneConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where="--set") from None
+        raise UserError(first_problem(error), where="--set") from None

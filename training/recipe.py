@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..schemas.errors import UserError
+from ..schemas.settings import first_problem, put, put_settings
 from .data.augment import ImageAugmentation
 from .data.mixture import MixtureConfig
 from .models.backbone import BackboneConfig
@@ -222,11 +223,7 @@ def load_recipe(
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"not valid TOML: {error}", where=where) from None
     values.setdefault("name", path.stem)
-    for setting in sets:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise UserError(f"{setting!r} is not key=value", where="--set", mend="for example optimiser.lr=1e-4")
-        put(values, key.strip(), value_of(value.strip()))
+    put_settings(values, sets, example="optimiser.lr=1e-4")
     for key, given in (flags or {}).items():
         if given is not None:
             put(values, key, given)
@@ -237,27 +234,4 @@ def load_recipe(
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{key}: {first['msg']}", where=where, mend="see the recipes that come with the package"
-        ) from None
-
-
-def put(values: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set a dotted key. Raises UserError where something else stands in its way."""
-    *sections, last = dotted.split(".")
-    for section in sections:
-        inner = values.setdefault(section, {})
-        if not isinstance(inner, dict):
-            raise UserError(f"{dotted}: {section} is not a section", where="--set")
-        values = inner
-    values[last] = value
-
-
-def value_of(text: str) -> Any:
-    """A value as TOML reads it; anything else is a plain string."""
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text
+        raise UserError(first_problem(error), where=where, mend="see the recipes that come with the package") from None
