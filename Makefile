@@ -41,7 +41,7 @@ ablation: setup  ## what rewrites and hard negatives are worth on the drawn data
 	test -f $(DEMO)/source/reid_raw.json || $(BIN)/tbpr-data demo-data $(DEMO)/source
 	$(BIN)/tbpr-data augment $(DEMO)/source --llm smollm2 --recipe paraphrase --recipe concise \
 		--samples 1 --set keep=all --set block_size=256 --out $(DEMO)/augmented
-	$(BIN)/python -m benchmarks.ablation $(DEMO)/augmented --out $(DEMO)/ablation --set schedule.epochs=15
+	$(BIN)/python -m benchmarks.ablation $(DEMO)/augmented --out $(DEMO)/ablation
 
 test: setup  ## every test, the real vLLM server included
 	$(BIN)/python -m pytest

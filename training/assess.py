@@ -20,7 +20,7 @@ from .loop import BEST, autocast_type
 from .models.architecture import CONFIG_FILE
 from .models.backbone import Backbone, BackboneConfig
 from .pictures import draw_retrievals
-from .results import FILE, environment, over_seeds, result_table
+from .results import FILE, environment, over_seeds, result_tables
 from .run import loader_workers, make_accelerator
 from .screen import Screen
 
@@ -75,7 +75,8 @@ def assess(
             draw_retrievals(collection, vectors, picture)
     evaluations = [evaluation.as_json() for evaluation, _ in told]
     summary = over_seeds(evaluations)
-    screen.table(result_table(f"{checkpoint} on {collection.name}, {split} split, in %", summary, len(told)))
+    for table in result_tables(f"{checkpoint} on {collection.name}, {split} split, in %", summary, len(told)):
+        screen.table(table)
     first = told[0][0]
     if orders and first.orders is not None:
         screen.say(f"other orders: {asdict(first.orders)['count']:,} captions")

@@ -18,6 +18,7 @@ from ..schemas.errors import UserError
 FILE = "result.json"
 FORMAT = 1
 _WAYS = {"text_to_image": "text → image", "image_to_text": "image → text"}
+_OVER_ALL = ("composition.overall", "composition.all")
 _FIGURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map": "mAP", "minp": "mINP", "msd": "mSD"}
 
 
@@ -78,8 +79,8 @@ def over_seeds(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, 
     }
 
 
-def result_table(title: str, summary: Mapping[str, Mapping[str, float]], seeds: int) -> Table:
-    """The figures in percent, mean ± deviation over the seeds."""
+def result_tables(title: str, summary: Mapping[str, Mapping[str, float]], seeds: int) -> list[Table]:
+    """The figures in percent, mean ± deviation over the seeds: retrieval, and what was measured of word order."""
 
     def shown(name: str) -> str:
         one = summary.get(name)
@@ -87,24 +88,26 @@ def result_table(title: str, summary: Mapping[str, Mapping[str, float]], seeds: 
             return ""
         return f"{one['mean']:.2f}" + (f" ± {one['deviation']:.2f}" if seeds > 1 else "")
 
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("")
-    for name in _FIGURES.values():
-        table.add_column(name, justify="right")
+    retrieval = _table(title, ["", *_FIGURES.values()])
     for way, name in _WAYS.items():
-        table.add_row(name, *(shown(f"{way}.{figure}") for figure in _FIGURES))
-    others = {
-        "composition.overall": "captions above their hard negatives",
-        **{name: f"  {name.partition('.')[2]}" for name in summary if _is_kind(name)},
-        "composition.all": "captions above all of theirs",
-        "orders": "captions above their other orders",
+        retrieval.add_row(name, *(shown(f"{way}.{figure}") for figure in _FIGURES))
+    kinds = [name for name in summary if name.startswith("composition.") and name not in _OVER_ALL]
+    columns = {
+        "composition.overall": "all pairs",
+        **{name: name.partition(".")[2] for name in kinds},
+        "composition.all": "every one of theirs",
+        "orders": "other orders (20 is a guess)",
     }
-    for name, label in others.items():
-        if name in summary:
-            table.add_row(label, shown(name))
+    there = {name: label for name, label in columns.items() if name in summary}
+    if not there:
+        return [retrieval]
+    composition = _table("captions above their hard negatives, in %: 50 is a guess", list(there.values()))
+    composition.add_row(*map(shown, there))
+    return [retrieval, composition]
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=escape(title), title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="right" if name else "left")
     return table
-
-
-def _is_kind(name: str) -> bool:
-    section, _, kind = name.partition(".")
-    return section == "composition" and kind not in ("overall", "all")

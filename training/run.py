@@ -27,7 +27,7 @@ from .loop import BEST, LAST, LOG, Loop, autocast_type, read_log
 from .models.backbone import Backbone, BackboneConfig
 from .pictures import draw_curves, draw_retrievals
 from .recipe import Recipe
-from .results import FILE, environment, over_seeds, read_result, result_table, write_result
+from .results import FILE, environment, over_seeds, read_result, result_tables, write_result
 from .screen import Screen
 from .stop import Stop, stoppable
 
@@ -99,7 +99,8 @@ def train(
         title = f"{recipe.name} on {data.whole.name}, {data.measured[0]} split, in %"
         if recipe.selection.split == data.measured[0]:
             title += f" (checkpoint chosen on {data.measured[0]} too)"
-        screen.table(result_table(title, summary, seeds))
+        for table in result_tables(title, summary, seeds):
+            screen.table(table)
     return result
 
 
