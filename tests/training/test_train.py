@@ -88,7 +88,7 @@ def test_stopped_and_killed_it_goes_on_to_the_same_losses(whole: Path, data: Pat
     out = tmp_path / "out"
     command = start("train", write_recipe(whole.parent), data, "--out", out)
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for number, after in ((signal.SIGKILL, 4), (signal.SIGINT, 8)):
+    for number, after in ((signal.SIGKILL, 2), (signal.SIGINT, 5)):
         started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread)
         _wait_for_step(out, after, started)
         started.send_signal(number)
