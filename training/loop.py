@@ -104,7 +104,7 @@ class Loop:
         Raises:
             UserError: an image cannot be read, or the checkpoint is not this run's.
             RunFailed: a loss is not finite, or the device has too little memory.
-            Stopped: the user wants an end; the state is saved.
+            KeyboardInterrupt: the user wants an end; the state is saved.
         """
         self._resume()
         self._screen.begin(self.steps, self._progress.step)

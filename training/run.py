@@ -17,7 +17,7 @@ from accelerate.utils import is_wandb_available, set_seed
 
 from ..schemas.errors import UserError
 from .checkpoint import Progress, remove_checkpoint
-from .data.collection import Collection, hold_out
+from .data.collection import Collection, hold_out, identity_labels
 from .data.dataset import TrainingSet
 from .data.images import ImageStore, check_images
 from .data.read import read_collection
@@ -205,7 +205,8 @@ def _one_seed(
     set_seed(recipe.seed)
     workers = loader_workers(recipe.data.workers, accelerator)
     backbone = Backbone(recipe.backbone)
-    needs_mask = any(one.name == "mlm" for one in recipe.objectives)
+    learner = Learner(backbone, recipe.objectives, identities=len(identity_labels(data.train.images)))
+    _check_negatives(recipe, learner)
     training = TrainingSet(
         data.train,
         ImageStore(data.train, backbone.image_size),
@@ -213,10 +214,8 @@ def _one_seed(
         seed=recipe.seed,
         mixture=recipe.data.mixture,
         augmentation=recipe.data.augmentation,
-        masking=backbone.tokenizer.special if needs_mask else None,
+        masking=backbone.tokenizer.special if "masked_text" in learner.needs else None,
     )
-    learner = Learner(backbone, recipe.objectives, identities=training.identities)
-    _check_negatives(recipe, learner)
     described = backbone.describe()
     trackers = _trackers(recipe, out) if accelerator.is_main_process else []
     loop = Loop(
