@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tbpr_data.pipeline.cli import main
 
 COMMAND = [sys.executable, "-c", "from tbpr_data.pipeline.cli import main; main()"]
@@ -76,13 +74,9 @@ class Done:
 
 
 def run(*arguments: str | Path) -> Done:
-    """A command in this process, as `main` runs it: PyTorch and open_clip take some seconds to load.
-
-    With one thread: two of them on two cores are no faster, and sums stay in their order.
-    """
-    stdout, stderr, argv, threads = io.StringIO(), io.StringIO(), sys.argv, torch.get_num_threads()
+    """A command in this process, as `main` runs it: PyTorch and open_clip take some seconds to load."""
+    stdout, stderr, argv = io.StringIO(), io.StringIO(), sys.argv
     sys.argv = ["tbpr-data", *map(str, arguments)]
-    torch.set_num_threads(1)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with redirect_stdout(stdout), redirect_stderr(stderr):
@@ -92,7 +86,6 @@ def run(*arguments: str | Path) -> Done:
         code = end.code
     finally:
         sys.argv = argv
-        torch.set_num_threads(threads)
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return Done(code or 0, stdout.getvalue(), stderr.getvalue())

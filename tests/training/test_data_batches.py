@@ -63,7 +63,7 @@ def test_a_batch_by_rows(made: Collection) -> None:
         for group in image.captions
         for text in (group.human, *group.rewrites)
     }
-    assert (len(dataset), dataset.identities) == (48, 12)
+    assert (len(dataset), len(set(dataset.item_labels))) == (48, 12)
     kinds = Counter()
     for batch in epoch(dataset, RandomBatches(len(dataset), 8, seed=7)):
         # 8 images and their neighbours, a caption each, two negatives of each caption.

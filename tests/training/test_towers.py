@@ -15,14 +15,6 @@ TEXTS = ["A man in a red shirt.", "A woman with a white bag and blue jeans, " * 
 TEXT_TOWER = {"context_length": 16, "width": 64, "heads": 1, "layers": 1}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
     """What reaches for the network fails at once."""
@@ -114,7 +106,7 @@ def test_a_pair_of_pretrained_towers(tmp_path):
     assert ids.shape == (2, 24)
     assert ids[0, :5].tolist() == [101, 1037, 2158, 1999, 1037]  # [CLS] a man in a
     assert ids[1, -1] == 102  # [SEP]
-    assert (backbone.mask_id, backbone.vocabulary, backbone.dim) == (103, 30522, 24)
+    assert (backbone.tokenizer.special.mask, backbone.vocabulary, backbone.dim) == (103, 30522, 24)
     assert set(backbone.tokenizer.special.special) >= {101, 102, 103}
 
     texts, images = backbone.encode_text(ids, tokens=True), images_for(backbone)

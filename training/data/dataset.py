@@ -78,11 +78,6 @@ class TrainingSet(Dataset[Sample]):
         self._numbers = {image.image_id: n for n, image in enumerate(collection.images)}
 
     @property
-    def identities(self) -> int:
-        """P: how many identities are trained on."""
-        return len(self._labels)
-
-    @property
     def item_labels(self) -> list[int]:
         """The identity's label of every item."""
         return [self._labels[self._collection[n].identity] for n, _ in self._items]

@@ -97,14 +97,6 @@ class Backbone(nn.Module):
         # Multiples of eight: few different shapes for what is compiled or chosen by shape.
         return min(-(-length // 8) * 8, ids.shape[1])
 
-    @property
-    def mask_id(self) -> int:
-        """The token that hides another; `tokenizer.special` has all ids that masking must know.
-
-        Raises UserError where the tokenizer has no mask.
-        """
-        return self.tokenizer.special.mask
-
     def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
         """T×L token ids of T texts; what is too long is cut, the mark of end stays last."""
         return self.tokenizer(texts)
