@@ -1,9 +1,8 @@
-"""Our own output folder: its manifest, its shards with rewrites and negatives, and where its images are."""
+"""Our own output folder: its manifest, and its shards with rewrites and negatives."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from sys import intern
 from typing import Any, Literal
@@ -12,9 +11,8 @@ import pyarrow as pa
 from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...pipeline.sources.hub import PREFIX
-from ...pipeline.sources.images import ImageFolder, normal_path
-from ...pipeline.sources.output import MANIFEST, is_output
+from ...pipeline.sources.images import normal_path
+from ...pipeline.sources.output import MANIFEST
 from ...schemas.errors import UserError
 from .collection import CaptionedImage, CaptionGroup, NegativeText, Stored, Text
 
@@ -66,38 +64,6 @@ def read_folder(folder: Path, *, embedded: bool) -> tuple[tuple[CaptionedImage, 
     for shard in shards:
         reader.read(_checked(folder, shard), shard.rows)
     return reader.images(), (manifest.fingerprint, *(shard.sha256 for shard in shards))
-
-
-def recorded_root(folder: Path, paths: Sequence[str]) -> Path | None:
-    """The first folder that holds one of the images: `images/` and `imgs/` in an output folder, then where its source
-    had them (`run.toml`); where the source was an output folder itself, what that says. None where no folder does.
-    """
-    seen: set[Path] = set()
-    while folder not in seen and paths:
-        seen.add(folder)
-        source, given = _recorded(folder / "run.toml")
-        beside = source if source.is_dir() else source.parent
-        candidates = [folder / "images", folder / "imgs", *([given] if given else []), beside / "imgs", beside]
-        for root in candidates:
-            images = ImageFolder(root)
-            if root.is_dir() and any(images.holds(path) == "found" for path in paths):
-                return root
-        if is_output(source):
-            folder = source
-    return None
-
-
-def _recorded(run: Path) -> tuple[Path, Path | None]:
-    """Source and images' root as the run that made the folder named them; the folder itself where it says nothing."""
-    try:
-        source = tomllib.loads(run.read_text(encoding="utf-8"))["source"]
-        root = source.get("images_root")
-        return Path(source["path"].removeprefix(PREFIX)), Path(root) if root else None
-    except FileNotFoundError:
-        return run.parent, None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"does not say where the images are: {error}"
-        raise UserError(what, where=str(run), mend="give --images-root DIR, or copy the file again") from None
 
 
 def _manifest(path: Path) -> _Manifest:

@@ -6,12 +6,12 @@ import hashlib
 from pathlib import Path
 
 from ...pipeline.sources.hub import PREFIX
-from ...pipeline.sources.output import is_output
+from ...pipeline.sources.output import is_output, recorded_root
 from ...pipeline.sources.read import read_source
 from ...schemas.errors import UserError
 from ...schemas.source import Source, SourceImage
 from .collection import CaptionedImage, CaptionGroup, Collection, Text
-from .output import read_folder, recorded_root
+from .output import read_folder
 
 
 def read_collection(path: str, *, format: str = "auto", images_root: Path | None = None) -> Collection:

@@ -1,0 +1,1 @@
+"""Giving a dataset away: the Hub, other trainers' formats, licences."""

@@ -1,0 +1,109 @@
+"""A finished dataset folder, as publishing and exporting read it: its manifest, its shards, its rows, its images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...schemas.errors import UserError
+from ..manifest import Manifest, read_manifest
+from ..shards import ShardRecord
+from ..sources.images import ImageFolder, normal_path
+from ..sources.output import recorded_root
+
+_AGAIN = "run the command that made it again: it mends the folder"
+_BATCH_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A finished folder. Open it with `open_contents`."""
+
+    root: Path
+    """The folder."""
+    manifest: Manifest
+    """What it says of itself."""
+
+    def shards(self, config: str) -> list[ShardRecord]:
+        """The shards of `pairs` or `rejects`, in the order of the source."""
+        return [shard for block in self.manifest.blocks for shard in block.shards if shard.config == config]
+
+    def rows(self, config: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of a config, in order, a thousand in memory at a time. Raises UserError for a broken shard."""
+        for shard in self.shards(config):
+            yield from self.rows_of(shard, columns)
+
+    def rows_of(self, shard: ShardRecord, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of one shard. Raises UserError where it is broken."""
+        path = self.root / shard.path
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns) if columns else None):
+                    yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"is not a whole Parquet file: {reason}", where=str(path), mend=_AGAIN) from error
+
+    @property
+    def datasets(self) -> list[str]:
+        """Short names of the datasets that the images are of."""
+        return list(self.manifest.source["datasets"])
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the shards hold the images themselves."""
+        return bool(self.manifest.made_from["config"]["embed_images"])
+
+    def images_root(self, given: Path | None = None) -> ImageFolder | None:
+        """Where the image files are: below `given`, or where the run had them; none where that is not known.
+
+        Raises UserError where `given` is no folder.
+        """
+        if given is not None:
+            if not given.is_dir():
+                raise UserError("no such folder of images", where=str(given), mend="mend --images-root")
+            return ImageFolder(given)
+        paths = {row["image_path"]: None for row in self.rows("pairs", ["image_path"])}
+        found = recorded_root(self.root, list(paths))
+        return ImageFolder(found) if found else None
+
+
+def open_contents(folder: Path) -> Contents:
+    """Open a folder that `augment` or `negatives` wrote, whole and as its manifest says: every shard is hashed.
+
+    Raises:
+        UserError: the folder is none of ours, is not finished, or a shard is not what the manifest says.
+    """
+    manifest = read_manifest(folder) if folder.is_dir() else None
+    if manifest is None:
+        what = "no dataset of ours: there is no manifest.json" if folder.is_dir() else "no such folder"
+        raise UserError(what, where=str(folder), mend="give a folder that augment or negatives wrote")
+    if not manifest.complete:
+        done = f"{len(manifest.blocks)} of {manifest.blocks_total} blocks"
+        raise UserError(
+            f"is not finished: {done}", where=str(folder), mend="run the command that makes it again: it goes on"
+        )
+    contents = Contents(folder, manifest)
+    for shard in (*contents.shards("pairs"), *contents.shards("rejects")):
+        _check(folder, shard)
+    return contents
+
+
+def _check(folder: Path, shard: ShardRecord) -> None:
+    try:
+        path = folder / normal_path(shard.path)
+    except ValueError:
+        raise UserError(f"names a shard outside its folder: {shard.path}", where=str(folder), mend=_AGAIN) from None
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path), mend=_AGAIN) from None
+    if sha256 != shard.sha256:
+        raise UserError("is not the file that the manifest names: another hash", where=str(path), mend=_AGAIN)
