@@ -7,7 +7,7 @@ DEMO := demo
 DEMO_LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train ablation test test-fast lint format lock bench wheel clean
+.PHONY: help setup demo train publish-demo ablation test test-fast lint format lock bench wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ train: setup  ## train a small model from scratch on the drawn dataset, and meas
 	test -f $(DEMO)/negatives/README.md || $(BIN)/tbpr-data negatives $(DEMO)/source --out $(DEMO)/negatives
 	$(BIN)/tbpr-data train demo $(DEMO)/negatives --out $(DEMO)/run
 	@echo "The curves are in $(DEMO)/run/seed-0/curves.png, what it finds in $(DEMO)/run/seed-0/retrievals.png."
+
+publish-demo: setup  ## push the demo dataset to a stand-in of the Hub on this machine, and load it back
+	test -f $(DEMO)/dataset/README.md || $(MAKE) demo
+	$(BIN)/python tests/publish_demo.py $(DEMO)/dataset
 
 ablation: setup  ## what rewrites and hard negatives are worth on the drawn dataset: an hour and a half on two cores
 	test -f $(DEMO)/source/reid_raw.json || $(BIN)/tbpr-data demo-data $(DEMO)/source

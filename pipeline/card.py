@@ -1,8 +1,9 @@
-"""The dataset card, computed from the shards themselves: no figure in it comes from anywhere else."""
+"""The dataset card, computed from the dataset itself: no figure in it comes from anywhere else."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,24 +16,56 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from ..prompts.registry import messages
-from ..schemas.prompt import Prompt
 from ..schemas.rows import PairRow, RejectRow
 from .checks.reasons import REASONS
+from .counts import count_rows
+from .llm.models import known_models
 from .manifest import Manifest
 from .negatives.guards import GUARDS
-from .shards import pairs_schema, rejects_schema, write_text
+from .shards import ShardRecord, write_text
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_FOLDERS = {"pairs": "data", "rejects": "rejects"}
+_MODELS: Mapping[str, type[BaseModel]] = {"pairs": PairRow, "rejects": RejectRow}
 
 
-def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> None:
-    """Write `README.md` of the dataset in `root`: YAML for the Hub, then the words."""
+@dataclass(frozen=True)
+class Published:
+    """What a card says of a dataset that is given away: where, under which terms, and how it measures."""
+
+    repo: str
+    """NAMESPACE/NAME on the Hub."""
+    license: str
+    """Identifier for the Hub: `apache-2.0`, `other`."""
+    terms: Sequence[Any]
+    """The terms of the datasets it is made from (`publish.licences.Terms`)."""
+    audit: Mapping[str, Any]
+    """What `audit` measures."""
+    captions: bool
+    """Whether the source's captions are in it."""
+    shards: Sequence[ShardRecord]
+    """What is given away."""
+    root: Path
+    """Where the shards are."""
+    models: Mapping[str, type[BaseModel]]
+    """Config → their rows."""
+
+
+def write_card(root: Path, manifest: Manifest) -> None:
+    """Write `README.md` of the dataset in `root`."""
+    write_text(root / "README.md", card_text(root, manifest))
+
+
+def card_text(root: Path, manifest: Manifest, published: Published | None = None) -> str:
+    """The card of the dataset in `root`: YAML for the Hub, then the words."""
     environment = Environment(undefined=StrictUndefined, autoescape=True, keep_trailing_newline=True)
     # Prompts are shown as code, four spaces in: nothing in them is read as Markdown or HTML, so nothing is escaped.
     environment.filters["indented"] = lambda text: Markup("\n".join("    " + line for line in text.splitlines()))  # noqa: S704
     template = environment.from_string((files(__package__) / "card.md.jinja").read_text(encoding="utf-8"))
-    made_from = manifest.made_from
+    made_from, prompts = manifest.made_from, manifest.prompts
     datasets = manifest.source["datasets"]
+    negatives = made_from["config"]["negatives"]
+    shards = published.shards if published else [shard for block in manifest.blocks for shard in block.shards]
     words = template.render(
         title=f"{', '.join(datasets)}, augmented",
         sources=", ".join(datasets),
@@ -41,9 +74,9 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
         blocks_total=manifest.blocks_total,
         source=manifest.source,
         model=made_from["model"],
-        negatives=made_from["config"]["negatives"]["enabled"],
-        recipe=made_from["config"]["negatives"]["recipe"] if made_from["config"]["negatives"]["enabled"] else "",
-        balanced=made_from["config"]["negatives"]["balance"],
+        negatives=negatives["enabled"],
+        recipe=negatives["recipe"] if negatives["enabled"] else "",
+        balanced=negatives["balance"],
         guards=dict(sorted(sum((Counter(block.guarded) for block in manifest.blocks), Counter[str]()).items())),
         guard_meanings=GUARDS,
         checks=made_from["config"]["checks"],
@@ -58,101 +91,110 @@ def write_card(root: Path, manifest: Manifest, prompts: Sequence[Prompt]) -> Non
         negative_prompts=", ".join(prompt.id for prompt in prompts if prompt.purpose == "negative"),
         samplings=made_from["sampling"],
         turns={prompt.id: messages(prompt, "(the caption)") for prompt in prompts},
-        pair_columns=_columns(PairRow, pairs_schema()),
-        reject_columns=_columns(RejectRow, rejects_schema()),
-        **_count(root, manifest),
+        columns={
+            config: _columns((published.models if published else _MODELS)[config], schema)
+            for config, schema in _schemas(published.root if published else root, shards)
+        },
+        published=published,
+        model_licence=next(
+            (one.licence for one in known_models().values() if one.hub_id == made_from["model"]["name"]), ""
+        ),
+        **count_rows(root, manifest),
     )
-    write_text(root / "README.md", f"---\n{_metadata(manifest)}\n---\n\n{words}")
+    return f"---\n{_metadata(manifest, shards, published)}\n---\n\n{words}"
 
 
-def _metadata(manifest: Manifest) -> str:
+def _metadata(manifest: Manifest, shards: Sequence[ShardRecord], published: Published | None) -> str:
     """The YAML block: which files are which config, and what the Hub's search knows."""
-    shards = [shard for block in manifest.blocks for shard in block.shards]
-    splits = list(dict.fromkeys(shard.split for shard in shards))
     rows = sum(shard.rows for shard in shards if shard.config == "pairs")
     # `datasets` keeps what it read of a local folder under the folder's name and this block, whatever the files hold:
     # without a mark of the content here, a second dataset called `out` would load as the first.
     content = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()[:16]
-    extra = ["hard-negatives"] if manifest.made_from["config"]["negatives"]["enabled"] else []
+    filled = _filled(shards)
     configs = [
         {
             "config_name": config,
             "description": f"content {content}",
             **({"default": True} if config == "pairs" else {}),
-            "data_files": [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in filled],
+            "data_files": [{"split": split, "path": f"{_FOLDERS[config]}/{split}-*.parquet"} for split in splits],
         }
-        for config, folder in (("pairs", "data"), ("rejects", "rejects"))
-        # `datasets` cannot open a split without a row (nothing refused, say), so it is not offered.
-        if (
-            filled := [
-                split for split in splits if any(s.rows for s in shards if (s.config, s.split) == (config, split))
-            ]
-        )
+        for config, splits in filled.items()
     ]
-    metadata = {
+    extra = ["hard-negatives"] if manifest.made_from["config"]["negatives"]["enabled"] else []
+    metadata: dict[str, Any] = {
         "language": ["en"],
         "size_categories": [next((name for most, name in _SIZES if rows < most), "n>1M")],
         "task_categories": ["image-to-text", "zero-shot-image-classification"],
         "tags": ["text-based-person-retrieval", "person-re-identification", *extra, "tbpr-data"],
         "configs": configs,
     }
+    if published is not None:
+        metadata = {"license": published.license, **metadata, "dataset_info": _info(published, filled)}
     return str(yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)).rstrip()
 
 
-def _count(root: Path, manifest: Manifest) -> dict[str, Any]:
-    """Every count of the card, read from the shards a column at a time."""
-    shards = [shard for block in manifest.blocks for shard in block.shards]
-    splits = list(dict.fromkeys(shard.split for shard in shards))
-    counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("identities", "images", "human captions", "rewrites", "hard negatives", "rejects")
-    }
-    kept: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    rules: Counter[str] = Counter()
-    identities: set[tuple[str, str, int]] = set()
-    images: set[tuple[str, str]] = set()
+def _filled(shards: Sequence[ShardRecord]) -> dict[str, list[str]]:
+    """Config → its splits that have a row: `datasets` cannot open one without (nothing refused, say)."""
+    filled: dict[str, list[str]] = {}
     for shard in shards:
-        table = pq.ParquetFile(root / shard.path)
-        if shard.config == "rejects":
-            read = table.read(columns=["style", "reasons"])
-            counts["rejects"][shard.split] += read.num_rows
-            for style, why in zip(read["style"].to_pylist(), read["reasons"].to_pylist(), strict=True):
-                (kept if why == ["negative"] else refused)[style] += 1
-                reasons.update(why if why != ["negative"] else ())
-            continue
-        read = table.read(columns=["dataset", "pid", "image_id", "origin", "style", "negatives.list.element.rule"])
-        origins = Counter(read["origin"].to_pylist())
-        counts["human captions"][shard.split] += origins["human"]
-        counts["rewrites"][shard.split] += origins["llm"]
-        kept.update(style for style in read["style"].to_pylist() if style is not None)
-        made = [negative["rule"] for row in read["negatives"].to_pylist() for negative in row]
-        counts["hard negatives"][shard.split] += len(made)
-        rules.update(made)
-        rows = zip(read["dataset"].to_pylist(), read["pid"].to_pylist(), read["image_id"].to_pylist(), strict=True)
-        for dataset, pid, image_id in rows:
-            identities.add((shard.split, dataset, pid))
-            images.add((shard.split, image_id))
-    counts["identities"].update(split for split, *_ in identities)
-    counts["images"].update(split for split, _ in images)
-    return {
-        "splits": splits,
-        "counts": {name: {split: counter[split] for split in splits} for name, counter in counts.items()},
-        "styles": {
-            style: {"kept": kept[style], "answers": kept[style] + refused[style]} for style in sorted({*kept, *refused})
-        },
-        "reasons": dict(reasons.most_common()),
-        "rules": dict(sorted(rules.items())),
-    }
+        splits = filled.setdefault(shard.config, []) if shard.rows else []
+        if shard.split not in splits:
+            splits.append(shard.split)
+    return filled
+
+
+def _info(published: Published, filled: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Features and sizes, as `datasets` writes them."""
+    from datasets import DatasetInfo, Features, SplitDict, SplitInfo
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    schemas = dict(_schemas(published.root, published.shards))
+    infos = {}
+    for config, splits in filled.items():
+        told = SplitDict()
+        shards = [shard for shard in published.shards if shard.config == config]
+        for split in splits:
+            mine = [shard for shard in shards if shard.split == split]
+            size = sum(_uncompressed(published.root / shard.path) for shard in mine)
+            told.add(SplitInfo(split, num_bytes=size, num_examples=sum(shard.rows for shard in mine)))
+        infos[config] = DatasetInfo(
+            config_name=config,
+            features=Features.from_arrow_schema(schemas[config]),
+            splits=told,
+            download_size=sum(shard.bytes for shard in shards),
+            dataset_size=sum(one.num_bytes for one in told.values()),
+        )
+    data = DatasetCardData()
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    found = data.to_dict()["dataset_info"]  # type: ignore[no-untyped-call]
+    return found if isinstance(found, list) else [found]
+
+
+def _uncompressed(path: Path) -> int:
+    metadata = pq.read_metadata(path)
+    return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+
+
+def _schemas(root: Path, shards: Sequence[ShardRecord]) -> list[tuple[str, pa.Schema]]:
+    """The columns of each config, as its first shard has them."""
+    first = {shard.config: shard for shard in reversed(shards)}
+    return [(config, pq.read_schema(root / first[config].path)) for config in _FOLDERS if config in first]
 
 
 def _columns(model: type[BaseModel], schema: pa.Schema) -> list[dict[str, str]]:
     """Name, type and meaning of each column; the meaning is the field's own docstring."""
+    meanings = {name: info.description or "" for name, info in model.model_fields.items()}
+    meanings["image"] = "The image file."
     columns = []
-    for name, info in model.model_fields.items():
-        kind = schema.field(name).type
+    for column in schema:
+        kind = column.type
         shown = "list of struct" if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) else str(kind)
-        shown = "struct" if pa.types.is_struct(kind) else shown.replace("item: ", "").replace(" not null", "")
-        what = " ".join((info.description or "").split()).replace("|", "\\|")
-        columns.append({"name": name, "type": shown, "what": what})
+        shown = (
+            "struct"
+            if pa.types.is_struct(kind)
+            else shown.replace("item: ", "").replace("element: ", "").replace(" not null", "")
+        )
+        what = " ".join(meanings[column.name].split()).replace("|", "\\|")
+        columns.append({"name": column.name, "type": shown, "what": what})
     return columns

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..schemas.errors import UserError
+from .publish.commands import export, join, push
 
 if TYPE_CHECKING:
     from .config import RunConfig
@@ -330,6 +331,11 @@ def evaluate(
     )
     if as_json:
         typer.echo(json.dumps(result, indent=1))
+
+
+app.command()(export)
+app.command()(push)
+app.command()(join)
 
 
 @app.command()

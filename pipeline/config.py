@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from ..schemas.errors import UserError
 from ..schemas.sampling import Sampling
@@ -138,6 +138,12 @@ class RunConfig(_Section):
     """How requests are served."""
     workers: int = Field(default=0, ge=0)
     """Processes that check, parse and write; 0 takes one a core, less one for the client, 8 at most."""
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _best(cls, value: object) -> object:
+        """`best` was the name of 1 in the configurations of the first datasets."""
+        return 1 if value == "best" else value
 
     def shaping(self) -> dict[str, Any]:
         """The part of the configuration that decides what is written, as plain values.

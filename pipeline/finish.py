@@ -41,8 +41,8 @@ class BlockResult(BaseModel):
     """Rewrites refused."""
     negatives: int
     """Hard negatives made."""
-    guarded: dict[str, int]
-    """Guard → candidates for hard negatives that it refused."""
+    guarded: dict[str, int] = {}
+    """Guard → candidates for hard negatives that it refused; a folder from before they were counted has none."""
     failed: int
     """Requests without an answer that a later run asks again."""
 

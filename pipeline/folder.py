@@ -77,10 +77,11 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
                 mend="give another --out, or the same configuration again",
             )
         _sweep(root)
-        folder = OutputFolder(root, existing or fresh)
-        if existing is None:
-            fresh.write(root)
-        yield folder
+        # The prompts of a folder from before they were kept: the same fingerprint says that they are these.
+        manifest = existing.model_copy(update={"prompts": fresh.prompts}) if existing else fresh
+        if manifest != existing:
+            manifest.write(root)
+        yield OutputFolder(root, manifest)
 
 
 @contextmanager

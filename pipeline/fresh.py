@@ -82,6 +82,7 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
             "warnings": source.warnings.counts,
         },
         versions=versions,
+        prompts=plan.prompts,
         blocks_total=sum(1 for _ in cut_blocks(source, config.block_size)),
     )
 

@@ -175,7 +175,7 @@ def _human_row(caption: SourceCaption, parsed: bool) -> PairRow:
         origin="human",
         style=None,
         source_caption_id=None,
-        attributes=_attributes(parse_once(caption.text)) if parsed else None,
+        attributes=attributes_of(caption.text) if parsed else None,
         negatives=[],
         checks=None,
         provenance=None,
@@ -196,6 +196,11 @@ def _rewrite_row(asked: Asked, sample: Judged, provenance: Provenance) -> PairRo
             "provenance": provenance,
         }
     )
+
+
+def attributes_of(text: str) -> str:
+    """The person read from a text, as the column holds it."""
+    return json.dumps(to_json(parse_once(text)), ensure_ascii=False)
 
 
 def _attributes(person: Person | None) -> str | None:

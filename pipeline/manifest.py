@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..schemas.errors import UserError
+from ..schemas.prompt import Prompt
 from .finish import BlockResult
 from .shards import write_text
 
@@ -31,6 +32,8 @@ class Manifest(BaseModel):
     """Format, counts, repairs and warnings of the source."""
     versions: dict[str, str]
     """Packages whose behaviour shapes the rows."""
+    prompts: tuple[Prompt, ...] = ()
+    """The prompts in full, for the card; a folder older than this field has none."""
     blocks_total: int
     """Blocks the source is cut into."""
     blocks: tuple[BlockResult, ...] = ()

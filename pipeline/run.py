@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import tomli_w
-
 from ..prompts.registry import load_prompt
 from ..schemas.completion import Request
 from ..schemas.errors import RunFailed, UserError
@@ -19,7 +17,7 @@ from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
 from .card import write_card
-from .config import NOT_SHAPING, RunConfig
+from .config import RunConfig
 from .folder import OutputFolder, open_folder
 from .fresh import fresh_manifest
 from .journal import Journal
@@ -33,8 +31,8 @@ from .llm.server import VllmServer, installed_engine
 from .manifest import Manifest, read_manifest
 from .negatives.rows import texts_by_identity, write_known_texts
 from .negatives.similar import similar_images
+from .run_file import write_run
 from .screen import Screen
-from .shards import write_text
 from .sources.read import read_source
 from .workers import Workers, start_workers
 
@@ -75,7 +73,7 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     if asks and config.server.endpoint is None and find_running(model) is None:
         installed_engine(config.server.device)
     with _disk_errors(out), open_folder(out, manifest) as folder:
-        write_text(folder.root / "run.toml", _run_toml(config, model))
+        write_run(folder.root, config, model.name)
         if config.negatives.enabled:
             write_known_texts(folder.known_texts, (caption.text for caption in source.captions()))
         try:
@@ -83,7 +81,7 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
         finally:
             # Of an unfinished dataset too: without a card it does not open, with an old one it may show old rows.
             if folder.manifest.blocks:
-                write_card(folder.root, folder.manifest, plan.prompts)
+                write_card(folder.root, folder.manifest)
     return Outcome(folder.root, folder.manifest)
 
 
@@ -245,17 +243,6 @@ async def _managed(
     await asyncio.to_thread(server.prepare)
     stack.enter_context(server)
     return await server.wait_ready(), server
-
-
-def _run_toml(config: RunConfig, model: ModelChoice) -> str:
-    # Server and workers stay out: they are this machine's, and decide nothing that is written.
-    values = config.model_dump(mode="json", exclude_none=True, exclude=NOT_SHAPING)
-    if config.recipe:
-        values["llm"]["model"] = config.llm.model or model.name
-    return (
-        "# The resolved configuration of this dataset: tbpr-data augment --config run.toml --out DIR\n"
-        + tomli_w.dumps(values)
-    )
 
 
 @contextmanager

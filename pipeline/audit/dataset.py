@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ...schemas.errors import UserError
+from ..sources.output import refuse_release
 
 _COLUMNS = ("caption_id", "image_id", "dataset", "pid", "split", "text", "origin", "style", "source_caption_id")
 _NEGATIVES = "negatives"
@@ -55,6 +56,7 @@ def read_rows(folder: Path) -> Rows:
     Raises:
         UserError: there are no shards, or they have not our columns.
     """
+    refuse_release(folder)
     shards = sorted((folder / "data").glob("*.parquet"))
     if not shards:
         raise UserError(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
 from ...schemas.errors import UserError
+from ...schemas.rows import PairRow, RejectRow
 from ..manifest import Manifest, read_manifest
 from ..shards import ShardRecord
 from ..sources.images import ImageFolder, normal_path
-from ..sources.output import recorded_root
+from ..sources.output import recorded_root, refuse_release
 
 _AGAIN = "run the command that made it again: it mends the folder"
-_BATCH_ROWS = 1024
+_BATCH_ROWS, _IMAGE_ROWS = 1024, 64
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,15 @@ class Contents:
     """The folder."""
     manifest: Manifest
     """What it says of itself."""
+    models: Mapping[str, type[BaseModel]] = field(default_factory=lambda: {"pairs": PairRow, "rejects": RejectRow})
+    """Config → its rows."""
 
     def shards(self, config: str) -> list[ShardRecord]:
         """The shards of `pairs` or `rejects`, in the order of the source."""
         return [shard for block in self.manifest.blocks for shard in block.shards if shard.config == config]
 
     def rows(self, config: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-        """The rows of a config, in order, a thousand in memory at a time. Raises UserError for a broken shard."""
+        """The rows of a config, in order, some in memory at a time. Raises UserError for a broken shard."""
         for shard in self.shards(config):
             yield from self.rows_of(shard, columns)
 
@@ -44,11 +48,21 @@ class Contents:
         path = self.root / shard.path
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns) if columns else None):
-                    yield from batch.to_pylist()
+                there = file.schema_arrow.names
+                images = "image" in there and "image" in (columns or there)
+                # Columns that an older version did not write have the value that says so.
+                absent = self._defaults(shard.config, [name for name in columns or () if name not in there])
+                for batch in file.iter_batches(
+                    _IMAGE_ROWS if images else _BATCH_ROWS, columns=list(columns) if columns else None
+                ):
+                    yield from ({**row, **absent} for row in batch.to_pylist())
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"is not a whole Parquet file: {reason}", where=str(path), mend=_AGAIN) from error
+
+    def _defaults(self, config: str, names: Sequence[str]) -> dict[str, Any]:
+        fields = self.models[config].model_fields
+        return {name: fields[name].get_default() for name in names if name in fields}
 
     @property
     def datasets(self) -> list[str]:
@@ -80,6 +94,7 @@ def open_contents(folder: Path) -> Contents:
     Raises:
         UserError: the folder is none of ours, is not finished, or a shard is not what the manifest says.
     """
+    refuse_release(folder)
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is None:
         what = "no dataset of ours: there is no manifest.json" if folder.is_dir() else "no such folder"

@@ -11,7 +11,17 @@ from .images import ImageFolder
 from .rows import read_shards
 from .table import Table, slug
 
-MANIFEST = "manifest.json"
+MANIFEST, RELEASE = "manifest.json", "release.json"
+
+
+def refuse_release(folder: Path) -> None:
+    """Raise UserError for a release without captions, and say what makes a dataset of it."""
+    if (folder / RELEASE).is_file() and not (folder / MANIFEST).is_file():
+        raise UserError(
+            "a release without its source's captions",
+            where=str(folder),
+            mend="put them back first: tbpr-data join DIR --source SOURCE --out OUT",
+        )
 
 
 def is_output(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from .benchmarks import BENCHMARKS, read_benchmark
 from .hub import PREFIX, read_hub
 from .images import ImageFolder, find_root
 from .locate import find_file, sniff
-from .output import is_output, read_output
+from .output import is_output, read_output, refuse_release
 from .rows import read_jsonl, read_parquet
 from .table import Table
 from .validate import SPLITS, Validation
@@ -77,6 +77,7 @@ def _open(path: str, format: str) -> Table:
         raise UserError("no such file or folder", where=path, mend=f"for a dataset of the Hub write {PREFIX}OWNER/NAME")
     if format == "tbpr-data" or (format == "auto" and location.is_dir() and is_output(location)):
         return read_output(location)
+    refuse_release(location)
     file = find_file(location, format) if location.is_dir() else location
     if format == "auto":
         format = sniff(file)

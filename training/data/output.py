@@ -18,8 +18,9 @@ from .collection import CaptionedImage, CaptionGroup, NegativeText, Stored, Text
 
 _COLUMNS = (
     *("caption_id", "image_id", "image_path", "dataset", "pid", "split", "text", "origin", "style"),
-    *("source_caption_id", "negatives", "neighbours"),
+    *("source_caption_id", "negatives"),
 )
+_NEIGHBOURS = "neighbours"  # not in the first datasets
 _NEGATIVES = ("negatives.list.element.text", "negatives.list.element.kind", "negatives.list.element.rule")
 _AGAIN = "copy the folder again"
 
@@ -103,7 +104,7 @@ class _Draft:
     def __init__(self, row: dict[str, Any], stored: Stored | None) -> None:
         self.image_id, self.pid = row["image_id"], row["pid"]
         self.dataset, self.split = intern(row["dataset"]), intern(row["split"])
-        self.path, self.neighbours, self.stored = row["image_path"], tuple(row["neighbours"]), stored
+        self.path, self.neighbours, self.stored = row["image_path"], tuple(row.get(_NEIGHBOURS, ())), stored
         self.humans: list[Text] = []
 
 
@@ -162,7 +163,7 @@ class _Reader:
 
 
 def _rows(file: parquet.ParquetFile, path: Path, embedded: bool) -> Iterator[tuple[dict[str, Any], Stored | None]]:
-    columns = [name for name in _COLUMNS if name != "negatives"]
+    columns = [name for name in (*_COLUMNS, _NEIGHBOURS) if name != "negatives" and name in file.schema_arrow.names]
     embedded = embedded and "image" in file.schema_arrow.names
     for group in range(file.num_row_groups):
         # Of an image its path alone: whether there is one, without its bytes.

@@ -1,0 +1,27 @@
+"""`croissant`: the Croissant description of a dataset, to be put beside its shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...sources.images import ImageFolder
+from ..contents import Contents
+from ..croissant import write_croissant
+from ..licences import terms_of
+from .exported import Exported, begin
+
+
+def export_croissant(contents: Contents, out: Path, images: ImageFolder | None) -> Exported:
+    """Write `croissant.json` into `out`. Raises UserError where the folder holds anything else."""
+    begin(out, "croissant", contents, ["croissant.json"])
+    sources = ", ".join(contents.datasets)
+    licences = {terms_of(name).licence for name in contents.datasets}
+    file = write_croissant(
+        contents,
+        out,
+        name="-".join(contents.datasets),
+        description=f"{sources} for text-based person retrieval, with rewrites and hard negatives made by tbpr-data.",
+        license=" and ".join(sorted(licences)),
+    )
+    note = f"its paths are relative: it belongs beside data/ in {contents.root}"
+    return Exported(files=(file.name,), counts={}, notes=(note,))

@@ -1,0 +1,133 @@
+"""`push`: what may be published of a dataset is laid out, sent to the Hub, loaded back and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...prompts.registry import load_prompt, prompt_names
+from ...schemas.errors import UserError
+from ..audit.audit import audit
+from ..card import Published, card_text
+from ..folder import STATE
+from ..manifest import FILE as MANIFEST
+from ..run_file import FILE as RUN
+from ..run_file import published_run
+from ..shards import ShardRecord, write_text
+from ..sources.output import RELEASE
+from .compare import compare
+from .contents import Contents
+from .croissant import FILE as CROISSANT
+from .croissant import write_croissant
+from .hub import File, Hub, Pushed
+from .licences import Terms, restricted, terms_of
+from .release import make_release
+
+REWRITES_ONLY = "rewrites-only"
+_OURS = "tbpr-demo"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What would be sent."""
+
+    root: Path
+    """The folder that the shards lie below."""
+    shards: tuple[ShardRecord, ...]
+    """The shards."""
+    files: tuple[File, ...]
+    """Every file, the card first."""
+    card: str
+    """The card."""
+    notes: tuple[str, ...]
+    """What the user should know before it is sent."""
+
+
+def stage(contents: Contents, repo: str, *, release: bool, license: str | None, images_root: Path | None) -> Staged:
+    """Lay out what is to be published, in the dataset's own state folder.
+
+    Raises UserError where the terms of a source, or their lack, do not allow it.
+    """
+    contents = _with_prompts(contents)
+    terms = [terms_of(name) for name in contents.datasets]
+    chosen = _license(terms, license, release=release)
+    folder = contents.root / STATE / ("release" if release else "publish")
+    folder.mkdir(parents=True, exist_ok=True)
+    given = contents
+    if release:
+        given = make_release(contents, folder, contents.images_root(images_root)).contents(folder)
+    else:
+        contents.manifest.write(folder)
+    shards = (*given.shards("pairs"), *given.shards("rejects"))
+    published = Published(
+        repo=repo,
+        license=chosen,
+        terms=terms,
+        audit=audit(contents.root),
+        captions=not release,
+        shards=shards,
+        root=given.root,
+        models=given.models,
+    )
+    card = card_text(contents.root, contents.manifest, published)
+    write_text(folder / "README.md", card)
+    write_text(folder / RUN, published_run(contents.root))
+    write_croissant(given, folder, name=repo.rpartition("/")[2], description=_about(given, release), license=chosen)
+    names = ("README.md", CROISSANT, RELEASE if release else MANIFEST, RUN)
+    files = (*(File(name, folder / name) for name in names), *(File(one.path, given.root / one.path) for one in shards))
+    notes = [f"{one.name}, of text made from it: {one.generated}" for one in terms if one.dataset != _OURS]
+    return Staged(given.root, shards, files, card, tuple(notes))
+
+
+def _with_prompts(contents: Contents) -> Contents:
+    """The dataset with its prompts in full, which one from before they were kept has not. Raises UserError."""
+    made_from = contents.manifest.made_from
+    hashes = made_from["prompts"]
+    if {prompt.id: prompt.sha256() for prompt in contents.manifest.prompts} == hashes:
+        return contents
+    prompts = [load_prompt(name) for name in hashes if name in prompt_names()]
+    if {prompt.id: prompt.sha256() for prompt in prompts} != hashes:
+        raise UserError(
+            "an older version made it and did not keep its prompts, which have changed since: they cannot be published",
+            where=str(contents.root),
+            mend=f"make it anew: tbpr-data augment --config {contents.root / RUN} --out NEW",
+        )
+    return replace(contents, manifest=contents.manifest.model_copy(update={"prompts": tuple(prompts)}))
+
+
+def _about(contents: Contents, release: bool) -> str:
+    sources = ", ".join(contents.datasets)
+    what = f"{sources} for text-based person retrieval, with rewrites and hard negatives made by tbpr-data"
+    return f"{what}; without the captions and images of the source." if release else f"{what}."
+
+
+def push(
+    staged: Staged, repo: str, *, private: bool, revision: str | None, message: str, say: Callable[[str], None]
+) -> Pushed:
+    """Send what was laid out, and prove that it loads as it is here.
+
+    Raises:
+        UserError: no token, no such namespace, a repository that may not be written.
+        RunFailed: the Hub cannot be reached, or what loads is not what was sent.
+    """
+    hub = Hub(repo, say=say)
+    hub.make(private=private, revision=revision)
+    pushed = hub.push(staged.files, revision=revision, message=message)
+    say(f"pushed: commit {pushed.commit}; loading it back")
+    rows = compare(repo, pushed.commit, staged.root, staged.shards)
+    say(f"loaded back: {rows:,} rows, each as it is here")
+    return pushed
+
+
+def _license(terms: Sequence[Terms], given: str | None, *, release: bool) -> str:
+    """The licence to name on the Hub. Raises UserError where the sources' terms do not allow to publish."""
+    if release:
+        return given or "other"
+    for one in terms:
+        reasons = restricted(one)
+        if reasons and (one.known or given is None):
+            told = "push --release rewrites-only publishes what may be"
+            mend = told if one.known else f"say under which licence you may, with --license; or {told}"
+            raise UserError("; ".join(reasons), where=one.dataset, mend=mend)
+    return given or terms[0].license_id

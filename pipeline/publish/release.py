@@ -1,0 +1,174 @@
+"""A release without captions: a dataset's folder made into one that holds nothing of its source but ids and paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...schemas.arrow import arrow_schema
+from ...schemas.errors import UserError
+from ...schemas.release import Piece, ReleasedNegative, ReleasedPair, ReleasedReject, ReleasedText
+from ...schemas.rows import PairRow, RejectRow
+from ..manifest import Manifest
+from ..shards import ShardRecord, write_shard, write_text
+from ..sources.images import ImageFolder
+from ..sources.output import RELEASE
+from .contents import Contents
+from .quotes import Quotes
+
+MODELS: Mapping[str, type[BaseModel]] = {"pairs": ReleasedPair, "rejects": ReleasedReject}
+
+
+class ReleasedShard(BaseModel):
+    """A shard of a release."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    shard: ShardRecord
+    """The file as it is here; in the dataset it has the same path."""
+    rows_sha256: str
+    """Hash of the dataset's rows, images aside: what joining must give again."""
+
+
+class Release(BaseModel):
+    """`release.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["tbpr-data-release"] = "tbpr-data-release"
+    """Tells a release from a dataset."""
+    format: Literal[1] = 1
+    """Version of this file and of the columns."""
+    manifest: Manifest
+    """The dataset's."""
+    shards: tuple[ReleasedShard, ...]
+    """What is here: those of config `pairs`, then those of `rejects`."""
+
+    def contents(self, folder: Path) -> Contents:
+        """The release in `folder`, as a finished dataset is read."""
+        here = {one.shard.path: one.shard for one in self.shards}
+        return Contents(folder, with_shards(self.manifest, here), MODELS)
+
+
+def with_shards(manifest: Manifest, shards: Mapping[str, ShardRecord]) -> Manifest:
+    """A manifest with other shards under the same paths."""
+    blocks = tuple(
+        block.model_copy(update={"shards": tuple(shards[shard.path] for shard in block.shards)})
+        for block in manifest.blocks
+    )
+    return manifest.model_copy(update={"blocks": blocks})
+
+
+def make_release(contents: Contents, out: Path, images: ImageFolder | None) -> Release:
+    """Write the release of a dataset into `out`: its shards without the source's captions, and `release.json`.
+
+    Raises UserError for a broken shard.
+    """
+    captions = {
+        row["caption_id"]: row["text"]
+        for row in contents.rows("pairs", ["caption_id", "text", "origin"])
+        if row["origin"] == "human"
+    }
+    maker = _Maker(contents, Quotes(captions), images)
+    shards = tuple(maker.shard(shard, out) for config in ("pairs", "rejects") for shard in contents.shards(config))
+    release = Release(manifest=contents.manifest, shards=shards)
+    write_text(out / RELEASE, release.model_dump_json(indent=1) + "\n")
+    return release
+
+
+def read_release(folder: Path) -> Release:
+    """The release in a folder. Raises UserError where there is none, or one that this version does not read."""
+    path = folder / RELEASE
+    try:
+        return Release.model_validate_json(path.read_bytes())
+    except OSError:
+        raise UserError(
+            f"no release: there is no {RELEASE}", where=str(folder), mend="give what push --release rewrites-only made"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"not a release this version reads: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(what, where=str(path), mend="download it again, or install a newer tbpr-data") from None
+
+
+def row_line(row: PairRow | RejectRow) -> bytes:
+    """A row as it is hashed, whatever file it lies in."""
+    return json.dumps(row.model_dump(), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+class _Maker:
+    """Takes the captions out of rows."""
+
+    def __init__(self, contents: Contents, quotes: Quotes, images: ImageFolder | None) -> None:
+        self._contents, self._quotes, self._images = contents, quotes, images
+        # The captions of an image follow one another.
+        self._file_sha256 = lru_cache(maxsize=16)(self._hash_file)
+
+    def shard(self, shard: ShardRecord, out: Path) -> ReleasedShard:
+        """One shard without captions, under the same name."""
+        model = PairRow if shard.config == "pairs" else RejectRow
+        hashed = hashlib.sha256()
+
+        def rows() -> Iterator[dict[str, Any]]:
+            for values in self._contents.rows_of(shard):
+                image = values.pop("image", None)
+                row = model.model_validate(values)
+                hashed.update(row_line(row))
+                released = self._pair(row, image) if isinstance(row, PairRow) else self._reject(row)
+                yield released.model_dump()
+
+        schema = arrow_schema(MODELS[shard.config])
+        written = write_shard(out, shard.path, shard.config, shard.split, rows(), schema)
+        return ReleasedShard(shard=written, rows_sha256=hashed.hexdigest())
+
+    def _pair(self, row: PairRow, image: dict[str, Any] | None) -> ReleasedPair:
+        source_id = row.source_caption_id or row.caption_id
+        human = row.origin == "human"
+        pieces = [] if human else self._quotes.pieces(row.text, source_id)
+        here = not human and not pieces
+        return ReleasedPair(
+            **row.model_dump(exclude={"text", "attributes", "negatives"}),
+            image_sha256=_sha256(image["bytes"]) if image else self._file_sha256(row.image_path),
+            text=row.text if here else None,
+            pieces=pieces,
+            text_sha256=_sha256(row.text.encode()),
+            attributes=row.attributes if here else None,
+            negatives=[
+                ReleasedNegative(
+                    **negative.model_dump(exclude={"text"}),
+                    **_told(
+                        negative.text,
+                        self._quotes.edited(negative.text, negative.spans, source_id)
+                        if human
+                        else self._quotes.pieces(negative.text, source_id),
+                    ),
+                )
+                for negative in row.negatives
+            ],
+        )
+
+    def _reject(self, row: RejectRow) -> ReleasedReject:
+        texts = {
+            name: ReleasedText(**_told(text, self._quotes.pieces(text, row.source_caption_id)))
+            for name, text in (("text", row.text), ("raw", row.raw))
+        }
+        return ReleasedReject(**row.model_dump(exclude={"source_text", "text", "raw"}), **texts)
+
+    def _hash_file(self, path: str) -> str | None:
+        if self._images is None or self._images.holds(path) != "found":
+            return None
+        return _sha256((self._images.root / path).read_bytes())
+
+
+def _told(text: str, pieces: list[Piece]) -> dict[str, Any]:
+    return {"text": None if pieces else text, "pieces": pieces}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
