@@ -1,23 +1,23 @@
 """A run of `augment`: source → requests → completions → verdicts → negatives → shards → card."""
 
 import asyncio
-import errno
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ..prompts.registry import load_prompt
 from ..schemas.completion import Request
-from ..schemas.errors import RunFailed, UserError
+from ..schemas.errors import UserError
 from ..schemas.sampling import Sampling
 from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
 from .card import write_card
 from .config import RunConfig
+from .disk import disk_errors
 from .folder import OutputFolder, open_folder
 from .fresh import fresh_manifest
 from .journal import Journal
@@ -72,7 +72,10 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     manifest = fresh_manifest(config, source, model, plan)
     if asks and config.server.endpoint is None and find_running(model) is None:
         installed_engine(config.server.device)
-    with _disk_errors(out), open_folder(out, manifest) as folder:
+    with (
+        disk_errors(out, "every answer so far is saved; make room and run the same command again"),
+        open_folder(out, manifest) as folder,
+    ):
         write_run(folder.root, config, model.name)
         if config.negatives.enabled:
             write_known_texts(folder.known_texts, (caption.text for caption in source.captions()))
@@ -243,17 +246,3 @@ async def _managed(
     await asyncio.to_thread(server.prepare)
     stack.enter_context(server)
     return await server.wait_ready(), server
-
-
-@contextmanager
-def _disk_errors(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
-            raise
-        raise RunFailed(
-            f"cannot write: {error.strerror}",
-            where=str(error.filename or out),
-            mend="every answer so far is saved; make room and run the same command again",
-        ) from None

@@ -31,7 +31,7 @@ def write_source(folder: Path, dataset: str | None, *, images: int = 12) -> Path
                 "split": ("train", "train", "train", "val", "test", "test")[n // 2 % 6],
                 "captions": [
                     f"A man is wearing a {first} {worn} with a {second} hat, carries bag {n} and looks to his left.",
-                    f"The pedestrian has {first} shoes. He wears a {second} {worn} over a shirt with a number {n} on it.",
+                    f"The pedestrian has {first} shoes. He wears a {second} {worn} over a shirt with a number {n}.",
                 ],
                 "file_path": path,
                 "processed_tokens": [],

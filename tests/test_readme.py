@@ -12,7 +12,10 @@ from tbpr_data.pipeline.config import RunConfig
 from tbpr_data.training.recipe import Recipe
 
 README = Path(__file__).parents[1] / "README.md"
-COMMANDS = ("augment", "negatives", "audit", "parse", "check", "demo-data", "train", "evaluate", "serve", "doctor")
+COMMANDS = (
+    *("augment", "negatives", "audit", "parse", "check", "demo-data", "train", "evaluate"),
+    *("export", "push", "join", "serve", "doctor"),
+)
 
 
 def help_block() -> str:

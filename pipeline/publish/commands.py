@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from ...schemas.errors import UserError
+from ..disk import disk_errors
 
 _DATASET = typer.Argument(metavar="DIR", help="A finished dataset that augment or negatives wrote.")
+_ROOM = "make room, or name another folder, and run the same command again"
 _IMAGES_HELP = "Folder that the image paths are below; by default where the run had them."
 
 
@@ -29,7 +31,7 @@ def export(
     images = contents.images_root(images_root)
     if images is None and FORMATS[to].needs_images and not contents.embedded:
         raise UserError("where its images are is not known", where=str(folder), mend="give --images-root DIR")
-    with screen.waiting(f"writing {out}"):
+    with screen.waiting(f"writing {out}"), disk_errors(out, _ROOM):
         made = FORMATS[to].export(contents, out, images)
     for split, count in made.counts.items():
         screen.say(f"{split}: {count:,}")
@@ -65,7 +67,7 @@ def push(
     if release not in (None, REWRITES_ONLY):
         raise UserError(f"{release!r} is no kind of release", where="--release", mend=f"give {REWRITES_ONLY}")
     screen = Screen()
-    with screen.waiting(f"reading {folder}"):
+    with screen.waiting(f"reading {folder}"), disk_errors(folder, _ROOM):
         contents = open_contents(folder)
         staged = stage(contents, repo, release=release is not None, license=license_, images_root=images_root)
     for file in staged.files:
@@ -98,7 +100,7 @@ def join(
     screen = Screen()
     with screen.waiting(f"reading {source}"):
         read = read_source(source, format=format_ or "auto", images_root=images_root)
-    with screen.waiting(f"joining {folder}"):
+    with screen.waiting(f"joining {folder}"), disk_errors(out, _ROOM):
         joined = run_join(folder, read, out, source_path=source, images_root=images_root)
     screen.say(f"{joined.captions:,} captions put back; every row is as it was")
     if not joined.same_bytes:

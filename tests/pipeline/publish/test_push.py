@@ -126,7 +126,9 @@ def test_cut_upload_resumes_and_sends_nothing_twice(
     assert hub.uploads[: len(before)] == before
     assert [made.oid for made in hub.commits(REPO)][1:] == [commit]
     found = there(hub)
-    assert {shard.path: found[shard.path] for shard in staged.shards} == {shard.path: shard.sha256 for shard in staged.shards}
+    assert {shard.path: found[shard.path] for shard in staged.shards} == {
+        shard.path: shard.sha256 for shard in staged.shards
+    }
 
 
 def busy(path: str, times: int, **fault: object) -> Callable[[str, str, int], Fault | None]:
