@@ -432,6 +432,8 @@ def test_models_that_are_none(folder, files):
     )
     assert "smaller than a patch" in refused(folder, image_size=(8, 32))
     assert "CoCa" in refused(folder, model="coca_ViT-B-32")
+    flat = {"timm_model_name": "mobilenetv3_small_050", "timm_pool": "", "timm_proj": "", "image_size": 32}
+    assert "do not work together" in refused(folder, model=described(folder, "flat", vision_cfg=flat))
     assert "a timm tower's" in refused(folder, image_weights=str(files["plain.pt"]))
 
 

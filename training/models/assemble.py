@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
@@ -16,6 +17,7 @@ from torch import nn
 
 from ...schemas.errors import UserError
 from .architecture import STRIDE, Architecture, Model, find_architecture
+from .towers import images_through, texts_through
 from .weights import State, Weights, find_weights, fitted, known_tags, load_state, read_weights, sha256
 
 _TOWER_FILE = "model.safetensors"
@@ -48,6 +50,9 @@ class BackboneConfig(BaseModel):
     """Compute the blocks again in the backward pass instead of keeping what they made: less memory, more time."""
 
 
+_POOL = "mend vision_cfg and text_cfg (a timm tower of convolutions wants timm_pool avg)"
+
+
 @dataclass(frozen=True)
 class Assembled:
     """A model, and what it came of."""
@@ -72,6 +77,8 @@ def assemble(config: BackboneConfig) -> Assembled:
     model = architecture.build(pretrained_text=weights is None, pretrained_image=weights is None and trunk is None)
     _load(model, architecture, weights, trunk)
     _set_scale(model, config)
+    if Path(config.model).suffix == ".json":
+        _try(model, architecture)
     if config.grad_checkpointing:
         if isinstance(model.visual, ModifiedResNet):
             raise UserError("open_clip's ResNets have no gradient checkpointing", where=config.model)
@@ -146,6 +153,29 @@ def _resize(visual: Any, architecture: Architecture) -> None:
     except (AssertionError, ValueError, RuntimeError, TypeError) as error:
         height, width = architecture.image_size
         raise UserError(f"its image tower cannot read {height}×{width}: {error}", where=architecture.name) from error
+
+
+def _try(model: Model, architecture: Architecture) -> None:
+    """Send one image and one text through: what a file of the user's own describes may be built and not fit together.
+
+    Raises UserError where it does not.
+    """
+    height, width = architecture.image_size
+    images, ids = torch.zeros(1, 3, height, width), torch.ones(1, architecture.context_length, dtype=torch.long)
+    model.eval()
+    try:
+        with torch.no_grad():
+            towed = images_through(model, images, tokens=False), texts_through(model, ids, tokens=False)
+            found = [tuple(one.raw.shape) for one in towed]
+    except (RuntimeError, ValueError, IndexError, AssertionError, TypeError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"its towers do not work together: {told}", where=architecture.name, mend=_POOL) from None
+    finally:
+        model.train()
+    wanted = (1, int(architecture.config["embed_dim"]))
+    if found != [wanted, wanted]:
+        what = f"an image gives {found[0]} and a text {found[1]}, not {wanted} each"
+        raise UserError(what, where=architecture.name, mend=_POOL)
 
 
 def _set_scale(model: Model, config: BackboneConfig) -> None:
