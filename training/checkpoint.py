@@ -97,6 +97,15 @@ def find_checkpoint(folder: Path) -> Path | None:
     return next((one for one in (folder, old) if (one / _PROGRESS).is_file()), None)
 
 
+def saved_step(folder: Path) -> int:
+    """Optimiser steps at the checkpoint; 0 where there is none, or a damaged one, of which `load_checkpoint` tells."""
+    found = find_checkpoint(folder)
+    try:
+        return Progress.model_validate_json((found / _PROGRESS).read_bytes()).step if found else 0
+    except ValueError:
+        return 0
+
+
 def load_checkpoint(folder: Path, learner: nn.Module) -> tuple[dict[str, Any], Progress]:
     """Fill the learner, and give the rest and the progress. Nothing in the files is executed.
 

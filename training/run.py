@@ -16,7 +16,7 @@ from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from accelerate.utils import is_wandb_available, set_seed
 
 from ..schemas.errors import UserError
-from .checkpoint import Progress, remove_checkpoint
+from .checkpoint import Progress, remove_checkpoint, saved_step
 from .data.collection import Collection, hold_out, identity_labels
 from .data.dataset import TrainingSet
 from .data.images import ImageStore, check_images
@@ -296,7 +296,8 @@ def _trackers(recipe: Recipe, out: Path) -> Sequence[GeneralTracker]:
         if name == "wandb" and not is_wandb_available():
             raise UserError("not installed: wandb", where="loop.trackers", mend="pip install wandb")
         made.append(
-            TensorBoardTracker("tensorboard", logging_dir=out)
+            # What an interrupted run wrote behind its last checkpoint is written again: TensorBoard forgets the first.
+            TensorBoardTracker("tensorboard", logging_dir=out, purge_step=saved_step(out / LAST) + 1)
             if name == "tensorboard"
             else WandBTracker("tbpr-data", name=f"{recipe.name}-seed-{recipe.seed}", dir=str(out))
         )

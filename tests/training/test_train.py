@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_collections import write_output, write_source
 from training_runs import COMMAND, log_of, result_of, run, start, write_recipe
 
@@ -86,7 +87,8 @@ def test_the_same_again_does_nothing_and_another_recipe_is_refused(whole: Path, 
 
 def test_stopped_and_killed_it_goes_on_to_the_same_losses(whole: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = start("train", write_recipe(whole.parent), data, "--out", out)
+    trackers = ("--set", 'loop.trackers=["tensorboard"]')
+    command = start("train", write_recipe(whole.parent), data, "--out", out, *trackers)
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     for number, after in ((signal.SIGKILL, 2), (signal.SIGINT, 5)):
         started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread)
@@ -101,6 +103,8 @@ def test_stopped_and_killed_it_goes_on_to_the_same_losses(whole: Path, data: Pat
     assert "going on at epoch" in done.stderr
     assert log_of(out) == log_of(whole)
     assert result_of(out)["seeds"][0]["evaluation"] == result_of(whole)["seeds"][0]["evaluation"]
+    told = EventAccumulator(str(out / "seed-0/tensorboard")).Reload().Scalars("loss")
+    assert [one.step for one in told] == [one["step"] for one in log_of(whole) if "loss" in one]
 
 
 def _wait_for_step(out: Path, step: int, started: "subprocess.Popen[str]") -> None:
