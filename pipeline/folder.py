@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from filelock import FileLock, Timeout
 from ..schemas.errors import UserError
 from .blocks import Block
 from .finish import BlockResult
-from .manifest import Manifest, differences, read_manifest
+from .manifest import Manifest, differences, read_manifest, same_answers
+from .progress import FILE as PROGRESS
 from .shards import write_text
+from .sources.images import normal_path
 
 STATE = ".tbpr"
 
@@ -20,8 +22,10 @@ STATE = ".tbpr"
 class OutputFolder:
     """A dataset being written. Open it with `open_folder`."""
 
-    def __init__(self, root: Path, manifest: Manifest) -> None:
+    def __init__(self, root: Path, manifest: Manifest, changed: Sequence[str] = ()) -> None:
         self.root, self.manifest = root, manifest
+        self.changed = tuple(changed)
+        """What is set otherwise than when the folder was last written: its shards are made anew of the same answers."""
 
     def journal_path(self, block: Block) -> Path:
         """Where the answers of a block are kept."""
@@ -31,6 +35,11 @@ class OutputFolder:
     def known_texts(self) -> Path:
         """Hashes of all captions of the source."""
         return self.root / STATE / "captions.npy"
+
+    @property
+    def progress_path(self) -> Path:
+        """What `tbpr-data status` reads of a run."""
+        return self.root / STATE / PROGRESS
 
     @property
     def log_path(self) -> Path:
@@ -55,6 +64,9 @@ class OutputFolder:
 def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
     """Take a folder for writing, alone; `fresh` is the manifest an empty one would start with.
 
+    Where only what is made of the answers is set otherwise (checks, negatives, the version of a rule), the folder
+    starts anew with the answers it has.
+
     Raises UserError when another process writes there, when it holds something else, or when what it holds was made
     with another configuration (naming the fields that differ).
     """
@@ -69,19 +81,24 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
         raise UserError(f"cannot be written: {error.strerror}", where=str(root), mend="give another --out") from None
     with _alone(root):
         existing = read_manifest(root)
-        if existing is not None and existing.fingerprint != fresh.fingerprint:
-            changed = "; ".join(differences(existing.made_from, fresh.made_from))
-            raise UserError(
-                f"this dataset was made with another configuration ({changed})",
-                where=str(root),
-                mend="give another --out, or the same configuration again",
-            )
+        changed = differences(existing.made_from, fresh.made_from) if existing else []
+        if existing is not None and changed:
+            if not (same_answers(existing, fresh) and _answered(root, existing)):
+                raise UserError(
+                    f"this dataset was made with another configuration ({'; '.join(changed)})",
+                    where=str(root),
+                    mend="give another --out, or the same configuration again",
+                )
+            # In this order a kill between the two leaves a folder that either configuration goes on with.
+            _remove_shards(root, existing)
+            fresh.write(root)
+            existing = fresh
         _sweep(root)
         # The prompts of a folder from before they were kept: the same fingerprint says that they are these.
         manifest = existing.model_copy(update={"prompts": fresh.prompts}) if existing else fresh
         if manifest != existing:
             manifest.write(root)
-        yield OutputFolder(root, manifest)
+        yield OutputFolder(root, manifest, changed)
 
 
 @contextmanager
@@ -101,6 +118,22 @@ def _alone(root: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _answered(root: Path, manifest: Manifest) -> bool:
+    """Whether the answers that a dataset was made of are on this disk; one of negatives alone asked nothing."""
+    journals = root / STATE / "journal"
+    return not manifest.made_from["prompts"] or all(
+        (journals / f"{block.name}.jsonl").is_file() for block in manifest.blocks
+    )
+
+
+def _remove_shards(root: Path, manifest: Manifest) -> None:
+    """Remove what is made anew: a folder never holds rows of two configurations. The card would show them."""
+    (root / "README.md").unlink(missing_ok=True)
+    for block in manifest.blocks:
+        for shard in block.shards:
+            (root / normal_path(shard.path)).unlink(missing_ok=True)
 
 
 def _sweep(root: Path) -> None:

@@ -11,6 +11,10 @@ from .finish import BlockResult
 from .shards import write_text
 
 FILE = "manifest.json"
+# What decides which questions the language model is asked, and how the answers lie in journals. The rest decides what
+# is made of them.
+_ASKED = ("source_sha256", "model", "recipe", "prompts", "sampling")
+_ASKED_CONFIG = ("source", "samples", "seed", "block_size")
 
 
 class Manifest(BaseModel):
@@ -70,6 +74,16 @@ def read_manifest(root: Path) -> Manifest | None:
             where=str(path),
             mend="give another --out",
         ) from None
+
+
+def same_answers(old: Manifest, new: Manifest) -> bool:
+    """Whether what the language model answered for one is what it would be asked for the other."""
+    return _asked(old.made_from) == _asked(new.made_from)
+
+
+def _asked(made_from: dict[str, Any]) -> list[Any]:
+    config = made_from["config"]
+    return [*(made_from.get(key) for key in _ASKED), *(config.get(key) for key in _ASKED_CONFIG)]
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -31,6 +31,7 @@ from .llm.server import VllmServer, installed_engine
 from .manifest import Manifest, read_manifest
 from .negatives.rows import texts_by_identity, write_known_texts
 from .negatives.similar import similar_images
+from .progress import RunProgress
 from .run_file import write_run
 from .screen import Screen
 from .sources.read import read_source
@@ -77,6 +78,9 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
         open_folder(out, manifest) as folder,
     ):
         write_run(folder.root, config, model.name)
+        if folder.changed:
+            screen.say(f"set otherwise: {'; '.join(folder.changed)}")
+            screen.say("every answer is used again, the shards are written anew")
         if config.negatives.enabled:
             write_known_texts(folder.known_texts, (caption.text for caption in source.captions()))
         try:
@@ -215,8 +219,8 @@ def _answer_and_finish(
         if not plan.prompts:
             screen.known(result.captions)
 
-    total = sum(len(block.captions) for block in pending) * (per_caption or 1)
-    with start_workers(config) as workers, screen.answering(total):
+    progress = RunProgress(sum(len(block.captions) for block in pending) * (per_caption or 1))
+    with start_workers(config) as workers, screen.answering(progress), progress.kept(folder.progress_path):
         answering = Answering(
             plan=plan,
             journal_of=lambda block: Journal(folder.journal_path(block)),
@@ -229,7 +233,7 @@ def _answer_and_finish(
                 *([partial(further, workers.texts)] if config.negatives.ask_server else []),
             ],
         )
-        asyncio.run(stoppable(answering.run(pending)))
+        asyncio.run(stoppable(progress.beside(answering.run(pending))))
 
 
 async def _managed(

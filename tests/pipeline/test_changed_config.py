@@ -1,0 +1,98 @@
+"""The same folder, another configuration: what reuses its answers, and what is refused."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from augment_runs import WITH_NEGATIVES, augment, shards
+from conftest import write_cuhk
+from scripted_server import ScriptedServer
+
+
+@pytest.fixture(scope="module")
+def server() -> ScriptedServer:
+    return ScriptedServer()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cuhk(tmp_path_factory.mktemp("source") / "reid_raw.json", 10)
+
+
+@pytest.fixture(scope="module")
+def made(source: Path, server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "out"
+    assert augment(source, out, server.url).returncode == 0
+    return out
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "out"))
+
+
+def test_other_checks_and_negatives_use_the_answers_again(
+    source: Path, out: Path, server: ScriptedServer, tmp_path: Path
+) -> None:
+    other = ("--set", "checks.min_novelty=0.3", "--set", "keep=all", WITH_NEGATIVES)
+    asked = len(server.requests)
+    done = augment(source, out, server.url, *other)
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == asked
+    assert "checks.min_novelty: 0.1 → 0.3" in done.stderr
+    assert "every answer is used again" in done.stderr
+    assert augment(source, tmp_path / "anew", server.url, *other).returncode == 0
+    assert shards(out) == shards(tmp_path / "anew")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [(("--seed", "3"), "config.seed: 0 → 3"), (("--recipe", "concise"), "recipe: ['paraphrase'] → ['concise']")],
+)
+def test_other_questions_are_refused(
+    source: Path, out: Path, server: ScriptedServer, more: tuple[str, ...], told: str
+) -> None:
+    before = shards(out)
+    refused = augment(source, out, server.url, *more)
+    assert refused.returncode == 2
+    assert told in refused.stderr
+    assert shards(out) == before
+
+
+def _without_journals(out: Path) -> None:
+    shutil.rmtree(out / ".tbpr")
+
+
+def _without_one_journal(out: Path) -> None:
+    next((out / ".tbpr/journal").iterdir()).unlink()
+
+
+@pytest.mark.parametrize("lose", [_without_journals, _without_one_journal])
+def test_without_its_answers_a_folder_is_left_alone(
+    source: Path, out: Path, server: ScriptedServer, lose: Callable[[Path], None]
+) -> None:
+    lose(out)
+    before = shards(out)
+    refused = augment(source, out, server.url, "--set", "checks.min_words=6")
+    assert refused.returncode == 2
+    assert "checks.min_words: 4 → 6" in refused.stderr
+    assert shards(out) == before
+
+
+def test_killed_between_the_old_and_the_new_it_goes_on(
+    source: Path, out: Path, server: ScriptedServer, tmp_path: Path
+) -> None:
+    named = [
+        shard["path"]
+        for block in json.loads((out / "manifest.json").read_text())["blocks"]
+        for shard in block["shards"]
+    ]
+    before = shards(out)
+    for path in (*named, "README.md"):
+        (out / path).unlink()
+    asked = len(server.requests)
+    assert augment(source, out, server.url).returncode == 0
+    assert len(server.requests) <= asked + 1  # the one that proves the server
+    assert shards(out) == before
