@@ -7,7 +7,7 @@ DEMO := demo
 DEMO_LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train publish-demo ablation test test-fast lint format lock bench wheel clean
+.PHONY: help setup demo train publish-demo ablation test test-fast torture lint format lock bench wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ test: setup  ## every test, the real vLLM server included
 test-fast: setup  ## the tests that start no server
 	$(BIN)/python -m pytest -m "not slow"
 
+torture: setup  ## break 240 runs and their servers in every way, and count what is lost: ten minutes on two cores
+	PYTHONPATH=tests $(BIN)/python -m torture
+
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,7 +77,7 @@ bench: setup  ## the figures of the README's performance tables
 	$(BIN)/python -m benchmarks.check
 	$(BIN)/python -m benchmarks.negatives
 	$(BIN)/python -m benchmarks.metrics 5000
-	$(BIN)/python -m benchmarks.training --batch 16
+	$(BIN)/python -m benchmarks.training
 
 wheel: setup  ## build the wheel into dist/
 	$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .

@@ -19,12 +19,13 @@ _OPEN_BLOCKS = 3
 
 @dataclass
 class Open:
-    """A client, and how many requests it may have in flight."""
+    """A client, and how many requests it may be given at once."""
 
     client: Client
     concurrency: int
+    """Bounds the tasks. How many of their requests are in flight the client decides as it goes."""
     watch: Callable[[], Coroutine[Any, Any, None]] | None = None
-    """Runs beside the requests and raises when the server is gone, sooner than retries would tell."""
+    """Runs beside the requests, has a server that died come back, and raises when it is gone for good."""
 
 
 @dataclass
@@ -112,7 +113,7 @@ class _UnderWay:
             self._stack.callback(pending.journal.close)
         pending.left = len(requests)
         for request in requests:
-            # Waiting here, not in the task, keeps the number of tasks at the number in flight.
+            # Waiting here, not in the task, bounds the number of tasks, those that wait for another try among them.
             await self._slots.acquire()
             self._tasks.create_task(self._answer(request, pending, client))
 

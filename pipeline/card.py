@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from ..prompts.registry import messages
 from ..schemas.rows import PairRow, RejectRow
+from .checks.doubts import question_asked
 from .checks.reasons import REASONS
 from .counts import count_rows
 from .llm.models import known_models
@@ -49,6 +50,8 @@ class Published:
     """Where the shards are."""
     models: Mapping[str, type[BaseModel]]
     """Config → their rows."""
+    readable: Mapping[str, tuple[int, int]]
+    """Of a release without captions: `rewrites` and `hard negatives` → how many stand there whole, and of how many."""
 
 
 def write_card(root: Path, manifest: Manifest) -> None:
@@ -96,6 +99,8 @@ def card_text(root: Path, manifest: Manifest, published: Published | None = None
             for config, schema in _schemas(published.root if published else root, shards)
         },
         published=published,
+        embedded=made_from["config"]["embed_images"],
+        question=question_asked() if made_from["config"]["judge"]["enabled"] else None,
         model_licence=next(
             (one.licence for one in known_models().values() if one.hub_id == made_from["model"]["name"]), ""
         ),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..schemas.errors import UserError
+from ..schemas.errors import RunFailed, UserError
+from .inspect_commands import status, verify
 from .publish.commands import export, join, push
 
 if TYPE_CHECKING:
@@ -29,18 +30,25 @@ _LLM_HELP = "qwen, llama, smollm2, a Hub id, a folder of weights, or a model's n
 _Format = Annotated[str | None, typer.Option("--format", help="Format of the source; recognised by content.")]
 _ImagesRoot = Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")]
 _Device = Annotated[str, typer.Option(help="auto, cuda or cpu.")]
+_SAVED = "what is done so far is saved"
 _SET_HELP = "Set anything else of the run config, e.g. --set checks.min_words=5 (repeatable)."
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from importlib.metadata import version as package_version
 
         typer.echo(package_version("tbpr-data"))
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -110,7 +118,12 @@ def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
     try:
         outcome = run_augment(config, out, screen)
     except KeyboardInterrupt:
-        _say_how_to_go_on()
+        _say_how_to_go_on(f"interrupted; {screen.remains or _SAVED}", 130)
+    except RunFailed as failure:
+        if not screen.remains:  # it had not begun
+            raise
+        sys.stderr.write(f"tbpr-data: {failure}\n")
+        _say_how_to_go_on(screen.remains, failure.exit_code)
     show_summary(outcome.root, outcome.manifest, screen)
     typer.echo(outcome.root)
     if outcome.failed:
@@ -118,10 +131,10 @@ def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
         raise typer.Exit(3)
 
 
-def _say_how_to_go_on() -> NoReturn:
+def _say_how_to_go_on(said: str, exit_code: int) -> NoReturn:
     again = shlex.join(["tbpr-data", *sys.argv[1:]])
-    sys.stderr.write(f"tbpr-data: interrupted; what is done so far is saved, go on with:\n  {again}\n")
-    raise typer.Exit(130) from None
+    sys.stderr.write(f"tbpr-data: {said}; go on with:\n  {again}\n")
+    raise typer.Exit(exit_code) from None
 
 
 @app.command()
@@ -188,6 +201,10 @@ def audit(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         show(found, str(folder), Console(highlight=False))
+
+
+app.command()(status)
+app.command()(verify)
 
 
 _LINES_HELP = "File to read; stdin where it is - or left out."
@@ -289,7 +306,7 @@ def train(
             quiet=quiet,
         )
     except KeyboardInterrupt:
-        _say_how_to_go_on()
+        _say_how_to_go_on(f"interrupted; {_SAVED}", 130)
     typer.echo(out)
 
 
@@ -365,10 +382,28 @@ def main() -> None:
     """Run a command; one clear line and an exit code for whatever stops it."""
     _stop_like_ctrl_c()
     try:
-        app()
+        sys.exit(app(prog_name="tbpr-data", standalone_mode=False))
+    except typer.TyperException as error:
+        sys.exit(_wrong_usage(error))
     except UserError as error:
         sys.stderr.write(f"tbpr-data: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise  # a fault of ours
+        sys.stderr.write(f"tbpr-data: {error.filename}: {error.strerror} (give another path, or mend what is there)\n")
+        sys.exit(1)
+
+
+def _wrong_usage(error: typer.TyperException) -> int:
+    """Say in one line what is wrong with the arguments, and where help is; without any, the help itself."""
+    if len(sys.argv) == 1:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    told, context = getattr(error, "format_message", error.__str__)(), getattr(error, "ctx", None)
+    where = context.command_path if context else "tbpr-data"
+    sys.stderr.write(f"tbpr-data: {told} (see {where} --help)\n")
+    return 2
 
 
 def _stop_like_ctrl_c() -> None:

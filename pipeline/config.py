@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from ..schemas.errors import UserError
 from ..schemas.sampling import Sampling
-from ..schemas.settings import first_problem, put, put_settings
+from ..schemas.settings import first_problem, put, put_settings, read_toml
 from .llm.server import ServerConfig
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Neither JSON nor a server takes an infinity.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SourceConfig(_Section):
@@ -165,11 +165,11 @@ def load_config(path: Path | None, sets: list[str], flags: dict[str, Any]) -> Ru
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"not valid TOML: {error}", where=str(path)) from None
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise UserError(f"cannot be read: {reason}", where=str(path), mend="give another --config") from None
+        values = read_toml(text, where=str(path))
     put_settings(values, sets, example="checks.min_words=5")
     for key, value in flags.items():
         if value is not None:

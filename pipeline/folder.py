@@ -17,6 +17,7 @@ from .shards import write_text
 from .sources.images import normal_path
 
 STATE = ".tbpr"
+OWNER = "owner"
 
 
 class OutputFolder:
@@ -104,7 +105,7 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """Hold the folder's lock. The kernel frees it with the process, so a killed run leaves none behind."""
-    owner = root / STATE / "owner"
+    owner = root / STATE / OWNER
     lock = FileLock(root / STATE / "lock")
     try:
         lock.acquire(timeout=0)

@@ -30,6 +30,7 @@ _READ_BYTES = 64 * 1024
 _FULL_BYTES = _READ_BYTES // 2
 # A usable pair has 0.5 MB at most, every character escaped; the rest is for fields that are passed over, as images.
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
+_GIVE = "give another file, or pipe lines in"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 Answer = Callable[[Any], dict[str, Any]]
@@ -74,7 +75,9 @@ def answer_stdout(source: Path | None, answer: Answer, *, workers: int) -> int:
         return 141
     except OSError as error:
         _forget_stdout()
-        raise RunFailed(f"cannot be written: {error.strerror}", where="stdout") from None
+        raise RunFailed(
+            f"cannot be written: {error.strerror}", where="stdout", mend="what is written is whole"
+        ) from None
     if failed:
         sys.stderr.write(f"tbpr-data: {failed:,} of the lines could not be used; their answers say why\n")
     return 3 if failed else 0
@@ -235,7 +238,7 @@ def _read(file: BinaryIO, where: str) -> bytes:
     try:
         return file.read(_READ_BYTES)
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=where) from None
+        raise UserError(f"cannot be read: {error.strerror}", where=where, mend=_GIVE) from None
 
 
 @contextmanager
@@ -252,7 +255,7 @@ def _open(source: Path | None) -> Iterator[BinaryIO]:
         try:
             file = source.open("rb", buffering=0)
         except OSError as error:
-            raise UserError(f"cannot be read: {error.strerror}", where=str(source)) from None
+            raise UserError(f"cannot be read: {error.strerror}", where=str(source), mend=_GIVE) from None
     with file:
         yield file
 

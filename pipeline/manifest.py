@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..schemas.errors import UserError
 from ..schemas.prompt import Prompt
+from ..schemas.settings import first_problem
 from .finish import BlockResult
 from .shards import write_text
 
@@ -68,11 +69,10 @@ def read_manifest(root: Path) -> Manifest | None:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
         raise UserError(
-            f"not a manifest this version reads: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            f"not a manifest this version reads: {first_problem(error)}",
             where=str(path),
-            mend="give another --out",
+            mend="give another folder, or install the tbpr-data that made this one",
         ) from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..prompts.registry import load_prompt
 from ..schemas.completion import Request
-from ..schemas.errors import UserError
+from ..schemas.errors import RunFailed, UserError
 from ..schemas.sampling import Sampling
 from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
@@ -22,12 +22,14 @@ from .folder import OutputFolder, open_folder
 from .fresh import fresh_manifest
 from .journal import Journal
 from .judged import BlockJob
-from .llm.client import Client, Endpoint
+from .llm.client import Client
+from .llm.connection import Endpoint
 from .llm.endpoint import probe, prove
 from .llm.models import ModelChoice, choose_model, known_models
 from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
+from .llm.supervisor import Supervisor
 from .manifest import Manifest, read_manifest
 from .negatives.rows import texts_by_identity, write_known_texts
 from .negatives.similar import similar_images
@@ -163,25 +165,35 @@ def _answer_and_finish(
         screen.say(f"going on: {done:,} captions are finished")
 
     async def connect(stack: AsyncExitStack) -> Open:
-        server = None
+        supervisor = None
         if config.server.endpoint is not None:
             found = endpoint or await _given_endpoint(config)
         else:
-            found, server = await _managed(config, model, folder, stack, screen)
+            found, supervisor = await _managed(config, model, folder, stack, screen)
+        try:
+            found = await prove(
+                found,
+                sampling=plan.samplings[0].set_fields(),
+                likelihood=config.negatives.ask_server,
+                json_output=config.judge.enabled or any(prompt.output == "json" for prompt in plan.prompts),
+                timeout_s=config.server.request_timeout_s,
+            )
+        except RunFailed:
+            if supervisor is not None:
+                supervisor.server.check_alive()  # its log says more than the connection that broke
+            raise
         concurrency = config.server.concurrency or (512 if found.info.seeded and found.is_vllm else 64)
         client = Client(
-            found, concurrency=concurrency, timeout_s=config.server.request_timeout_s, attempts=config.server.attempts
+            found,
+            concurrency=concurrency,
+            timeout_s=config.server.request_timeout_s,
+            attempts=config.server.attempts,
+            supervisor=supervisor,
+            on_fault=screen.fault,
         )
         await stack.enter_async_context(client)
-        await prove(
-            found,
-            sampling=plan.samplings[0].set_fields(),
-            likelihood=config.negatives.ask_server,
-            json_output=config.judge.enabled or any(prompt.output == "json" for prompt in plan.prompts),
-            timeout_s=config.server.request_timeout_s,
-        )
         screen.begin_answering()
-        return Open(client, concurrency, watch=server.watch if server else None)
+        return Open(client, concurrency, watch=supervisor.watch if supervisor else None)
 
     identities = texts_by_identity(source) if config.negatives.enabled else {}
     similar: dict[str, tuple[str, ...]] = {}
@@ -238,7 +250,7 @@ def _answer_and_finish(
 
 async def _managed(
     config: RunConfig, model: ModelChoice, folder: OutputFolder, stack: AsyncExitStack, screen: Screen
-) -> tuple[Endpoint, VllmServer | None]:
+) -> tuple[Endpoint, Supervisor | None]:
     """A server for this run: one that `tbpr-data serve` keeps running, or one of its own, stopped with it."""
     running = find_running(model)
     if running is not None:
@@ -248,5 +260,5 @@ async def _managed(
     screen.say(f"its log: {folder.log_path}")
     server = VllmServer(model, config.server, log_path=folder.log_path)
     await asyncio.to_thread(server.prepare)
-    stack.enter_context(server)
-    return await server.wait_ready(), server
+    supervisor = await stack.enter_async_context(Supervisor(server, on_restart=screen.restarted))
+    return await supervisor.wait_ready(), supervisor

@@ -43,8 +43,9 @@ def read_run(folder: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values.get("source"), dict):
             raise ValueError("it has no [source]")
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read: {error}", where=str(path), mend="make the dataset again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot be read: {reason}", where=str(path), mend="make the dataset again") from None
     return values
 
 

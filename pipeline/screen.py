@@ -19,6 +19,7 @@ from rich.table import Table
 
 from ..schemas.completion import Completion
 from .finish import BlockResult
+from .progress import RunProgress
 
 # Away from a terminal (a log file, CI) a line this often says that the run is alive.
 _PLAIN_EVERY_S = 60.0
@@ -29,11 +30,10 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self._progress: Progress | None = None
+        self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._accepted = self._rejected = self._tokens = self._new = 0
-        self._known = self._total = 0
-        self._began = self._last_plain = 0.0
+        self._run = RunProgress(0)
+        self._last_plain = 0.0
 
     def say(self, text: str) -> None:
         """One line, as it is."""
@@ -42,7 +42,7 @@ class Screen:
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
         """Something that takes a while and has no measure."""
-        if self.console.is_terminal and self._progress is None:
+        if self.console.is_terminal and self._bar is None:
             with self.console.status(escape(text)):
                 yield
         else:
@@ -50,10 +50,10 @@ class Screen:
             yield
 
     @contextmanager
-    def answering(self, total: int) -> Iterator[None]:
-        """Progress over `total` answers."""
-        self._total = total
-        self._progress = Progress(
+    def answering(self, run: RunProgress) -> Iterator[None]:
+        """Progress of a run. What the screen is told of it is counted in `run`."""
+        self._run = run
+        self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -64,50 +64,60 @@ class Screen:
             disable=not self.console.is_terminal,
             transient=True,
         )
-        with self._progress:
-            self._task = self._progress.add_task("answers", total=total, counts="")
+        with self._bar:
+            self._task = self._bar.add_task("answers", total=run.total, counts="")
             yield
-        self._progress = None
+        self._bar = None
 
     def stage(self, name: str) -> None:
         """What is going on now, shown before the bar."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, description=escape(name))
+        self._run.stage(name)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=escape(name))
         if not self.console.is_terminal:
             self.say(name)
 
     def begin_answering(self) -> None:
         """The server is ready: rates count from here."""
-        self._began = self._last_plain = time.monotonic()
+        self._last_plain = time.monotonic()
+        self._run.begin_answering()
         self.stage("rewriting")
 
     def known(self, answers: int) -> None:
         """Answers that an earlier run left on disk."""
-        self._known += answers
-        self._advance(answers)
+        self._run.known += answers
+        self._show()
 
     def more(self, questions: int) -> None:
         """So many further requests, known of only now."""
-        self._total += questions
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, total=self._total)
+        self._run.total += questions
+        self._show()
 
     def answer(self, completion: Completion) -> None:
         """One new answer."""
-        self._tokens += completion.completion_tokens or 0
-        self._new += 1
-        self._advance(1)
-        if self._known + self._new == self._total:
+        self._run.answer(completion)
+        self._show()
+        if self._run.done == self._run.total:
             self.stage("checking")
         if not self.console.is_terminal and time.monotonic() - self._last_plain > _PLAIN_EVERY_S:
             self._last_plain = time.monotonic()
-            self.say(f"{self._known + self._new:,} of {self._total:,} answers, {self._counts()}, {self._eta()}")
+            left_s = self._run.now().eta_s or 0.0
+            done = f"{self._run.done:,} of {self._run.total:,} answers"
+            self.say(f"{done}, {self._counts()}, about {left_s / 60:.0f} min left")
+
+    def fault(self, kind: str) -> None:
+        """A try of a request that failed; shown by `tbpr-data status` alone."""
+        self._run.fault(kind)
+
+    def restarted(self, text: str) -> None:
+        """The server died and is started again."""
+        self._run.restarted()
+        self.say(text)
 
     def block(self, result: BlockResult) -> None:
         """A finished block."""
-        self._accepted += result.accepted
-        self._rejected += result.rejected
-        self._advance(0)
+        self._run.block(result)
+        self._show()
         if not self.console.is_terminal:
             made = f"{result.negatives:,} negatives of {result.captions:,} captions"
             if result.accepted + result.rejected:
@@ -115,23 +125,25 @@ class Screen:
             self.say(f"{result.name}: {made}")
 
     @property
+    def remains(self) -> str:
+        """What is done and what is left, in words; empty before that is known."""
+        done, total = self._run.done, self._run.total
+        return f"{done:,} of {total:,} are done and saved, {total - done:,} remain" if total else ""
+
+    @property
     def rate_tokens_s(self) -> float:
         """Tokens generated a second since the server was ready; 0 where nothing was asked."""
-        return self._tokens / (time.monotonic() - self._began) if self._began else 0.0
+        return self._run.tokens_s
 
     def _counts(self) -> str:
-        if not self._began:
+        run = self._run
+        if not run.answering_s:
             return ""  # nothing is asked
-        return f"{self._accepted:,} kept, {self._rejected:,} refused, {self.rate_tokens_s:,.0f} tokens/s"
+        return f"{run.accepted:,} kept, {run.rejected:,} refused, {run.tokens_s:,.0f} tokens/s"
 
-    def _eta(self) -> str:
-        elapsed_s = time.monotonic() - self._began
-        left_s = elapsed_s / max(self._new, 1) * (self._total - self._known - self._new)
-        return f"about {left_s / 60:.0f} min left"
-
-    def _advance(self, answers: int) -> None:
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, advance=answers, counts=self._counts())
+    def _show(self) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._run.done, total=self._run.total, counts=self._counts())
 
     def table(self, table: Table) -> None:
         """A table."""

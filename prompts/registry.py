@@ -1,22 +1,48 @@
 """Prompts by name: loaded from TOML, validated, rendered in a sandbox."""
 
 import json
-import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 from pydantic import ValidationError
 
 from ..schemas.errors import UserError
 from ..schemas.prompt import Prompt
-from ..schemas.settings import first_problem
+from ..schemas.settings import first_problem, read_toml
 
-# Plain text, so nothing is escaped. A caption is only ever a value of the template, never part of it, and the sandbox
-# bounds what a prompt file from elsewhere can reach.
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+def _plain(value: Any) -> Any:
+    """What may stand in a message. A method or a generator would be told by its address, which no other process has."""
+    if isinstance(value, (str, int, float, Undefined)):
+        return value
+    raise TypeError(f"a {type(value).__name__} is no text")
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """What a prompt file from elsewhere can reach: one caption. 10 ** 10 ** 10 would take for ever."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Refuse it."""
+        raise SecurityError(f"{operator} is not allowed")
+
+
+# Plain text, so nothing is escaped: a caption is only ever a value of the template, never part of it.
+_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, finalize=_plain)
+# Nothing that is drawn: a request that is not the same when it is made again finds no answer in the journal.
+_ENVIRONMENT.globals.clear()
+del _ENVIRONMENT.filters["random"]
+
+# Whatever an expression in a template can raise, from its syntax to a macro that calls itself.
+_FAILURES = (
+    *(TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, MemoryError),
+)
 
 Message = dict[str, str]
 
@@ -36,11 +62,12 @@ def load_prompt(name: str) -> Prompt:
     path = Path(name)
     if name.endswith(".toml"):
         if not path.is_file():
-            raise UserError("no such prompt file", where=name)
+            raise UserError("no such prompt file", where=name, mend="give the path of a TOML file")
         try:
             text, where = path.read_text(encoding="utf-8"), name
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot be read: {error}", where=name) from None
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise UserError(f"cannot be read: {reason}", where=name, mend="give the path of a TOML file") from None
     elif name in prompt_names():
         text, where = (files(__package__) / f"{name}.toml").read_text(encoding="utf-8"), f"prompts/{name}.toml"
     else:
@@ -58,9 +85,7 @@ def load_prompt(name: str) -> Prompt:
 def parse_prompt(text: str, *, where: str) -> Prompt:
     """Validate a prompt written as TOML; `where` names it in errors."""
     try:
-        prompt = Prompt.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"not valid TOML: {error}", where=where) from None
+        prompt = Prompt.model_validate(read_toml(text, where=where))
     except ValidationError as error:
         raise UserError(first_problem(error), where=where, mend="see the prompts that come with the package") from None
     marks = ("tbpr caption one", "tbpr caption two")
@@ -95,9 +120,8 @@ def _answer(prompt: Prompt, rewrite: str) -> str:
 def _render(prompt: Prompt, caption: str) -> str:
     try:
         return _template(prompt.user).render(caption=caption)
-    # Whatever an expression in a template can raise, from its syntax to 10 ** 10 ** 10.
-    except (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
-        what = f"user: {error or type(error).__name__}"
+    except _FAILURES as error:
+        what = f"user: {' '.join(str(error).split())[:300] or type(error).__name__}"
         raise UserError(what, where=f"prompt {prompt.id}", mend="the template knows one name, {{ caption }}") from None
 
 

@@ -122,8 +122,8 @@ class ReleasedReject(_Row):
     """Style of the prompt."""
     reasons: list[str]
     """Why it was refused."""
-    error: str | None
-    """The server's own words, where it gave no answer."""
+    error: ReleasedText | None
+    """The server's own words, where it gave no answer: some repeat what they were asked."""
     checks: Checks | None
     """What was measured, where there was something to measure."""
     provenance: Provenance

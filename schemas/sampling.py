@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Sampling(BaseModel):
     """How answers are drawn; a field left out falls to the next owner (run config > prompt > model > server)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0 is greedy."""

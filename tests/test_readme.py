@@ -13,7 +13,7 @@ from tbpr_data.training.recipe import Recipe
 
 README = Path(__file__).parents[1] / "README.md"
 COMMANDS = (
-    *("augment", "negatives", "audit", "parse", "check", "demo-data", "train", "evaluate"),
+    *("augment", "negatives", "audit", "status", "verify", "parse", "check", "demo-data", "train", "evaluate"),
     *("export", "push", "join", "serve", "doctor"),
 )
 

@@ -111,7 +111,9 @@ def _measure(
             backbone, collection, encoding, split=split, orders_seed=0 if orders else None, advance=advance
         )
     except ValueError as error:
-        raise UserError(f"cannot be measured: {error}", where=str(config.weights)) from None
+        raise UserError(
+            f"cannot be measured: {error}", where=str(config.weights), mend="give another split or model"
+        ) from None
     return evaluation, vectors, backbone.describe()
 
 
@@ -139,4 +141,4 @@ def _config(checkpoint: str, model: str | None, sets: Sequence[str]) -> Backbone
     try:
         return BackboneConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(first_problem(error), where="--set") from None
+        raise UserError(first_problem(error), where="--set", mend="it sets a key of the backbone") from None

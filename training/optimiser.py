@@ -31,7 +31,7 @@ def make_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.Opt
             parameter.requires_grad_(chosen.lr_factor > 0)
     for group in config.groups:
         if not members[group]:
-            raise UserError(f"no parameter matches {group.match!r}", where="optimiser.groups")
+            raise UserError(f"no parameter matches {group.match!r}", where="optimiser.groups", mend="mend its `match`")
     groups = [
         {
             "params": parameters,

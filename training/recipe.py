@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..schemas.errors import UserError
-from ..schemas.settings import first_problem, put, put_settings
+from ..schemas.settings import first_problem, put, put_settings, read_toml
 from .data.augment import ImageAugmentation
 from .data.mixture import MixtureConfig
 from .models.backbone import BackboneConfig
@@ -21,13 +20,13 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class ObjectiveConfig(BaseModel):
     """A loss of the sum; every other key is an option of the objective itself."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, use_attribute_docstrings=True)
 
     name: str
     """As `training/objectives/registry.py` has it: itc, sdm, id, mlm, negclip."""
@@ -158,7 +157,7 @@ class Recipe(_Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")
     """Names the run's folder, and the recipe in results."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     """Everything random is derived from it."""
     backbone: BackboneConfig
     """The two towers."""
@@ -211,17 +210,14 @@ def load_recipe(
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise UserError(f"cannot be read: {reason}", where=name) from None
+            raise UserError(f"cannot be read: {reason}", where=name, mend="give the path of a recipe") from None
     elif name in recipe_names():
         where = f"recipes/{name}.toml"
         text = (files(__package__) / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
     else:
         mend = f"use one of {', '.join(recipe_names())}, or the path of a TOML file"
         raise UserError(f"no recipe is called {name!r}", where="recipe", mend=mend)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"not valid TOML: {error}", where=where) from None
+    values = read_toml(text, where=where)
     values.setdefault("name", path.stem)
     put_settings(values, sets, example="optimiser.lr=1e-4")
     for key, given in (flags or {}).items():

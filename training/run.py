@@ -110,7 +110,7 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     Raises UserError for a device that is not there.
     """
     if device not in _DEVICES:
-        raise UserError(f"{device!r} is none of {', '.join(_DEVICES)}", where="--device")
+        raise UserError(f"{device!r} is no device", where="--device", mend=f"one of {', '.join(_DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("there is no GPU that PyTorch can use", where="--device cuda", mend="leave it out, or give cpu")
     on_cpu = device == "cpu" or not torch.cuda.is_available()

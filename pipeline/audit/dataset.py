@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...schemas.errors import UserError
+from ..shards import pairs_schema
 from ..sources.output import refuse_release
 
 _COLUMNS = ("caption_id", "image_id", "dataset", "pid", "split", "text", "origin", "style", "source_caption_id")
 _NEGATIVES = "negatives"
+_GIVE = "give a folder that `augment` or `negatives` wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,7 @@ def read_rows(folder: Path) -> Rows:
     refuse_release(folder)
     shards = sorted((folder / "data").glob("*.parquet"))
     if not shards:
-        raise UserError(
-            "no data/*.parquet", where=str(folder), mend="give a folder that `augment` or `negatives` wrote"
-        )
+        raise UserError("no data/*.parquet", where=str(folder), mend=_GIVE)
     rows: list[dict[str, Any]] = []
     pairs: list[Pair] = []
     negatives_of: list[tuple[str, ...]] = []
@@ -91,12 +92,18 @@ def read_rows(folder: Path) -> Rows:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    ours = pairs_schema()
     try:
-        file = pq.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"not a Parquet file that can be read: {error}", where=str(path)) from None
-    missing = [name for name in columns if name not in file.schema_arrow.names]
-    if missing:
-        raise UserError(f"has no column {', '.join(missing)}", where=str(path), mend="give a folder of ours")
-    for batch in file.iter_batches(columns=list(columns)):
-        yield from batch.to_pylist()
+        with pq.ParquetFile(path) as file:
+            there = file.schema_arrow
+            missing = [name for name in columns if name not in there.names]
+            if missing:
+                raise UserError(f"has no column {', '.join(missing)}", where=str(path), mend=_GIVE)
+            for name in columns:
+                if there.field(name).type.id != ours.field(name).type.id:
+                    raise UserError(f"column {name} is {there.field(name).type}", where=str(path), mend=_GIVE)
+            for batch in file.iter_batches(columns=list(columns)):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"is not a whole Parquet file: {reason}", where=str(path), mend="make it again") from None

@@ -30,6 +30,11 @@ def doubts_sha256() -> str:
     return canonical_sha256([_SLOTS, _STATUSES, _MOST, _QUESTION, _SAMPLING, _YES.pattern])
 
 
+def question_asked() -> tuple[str, dict[str, float]]:
+    """The question as it is put, and its sampling: for the card."""
+    return _QUESTION.format(a="(a text)", b="(the other text)", words="(what was found)"), dict(_SAMPLING)
+
+
 @dataclass(frozen=True)
 class Doubts:
     """What may be asked of a model, and what it has answered."""

@@ -82,7 +82,9 @@ def _vocabulary_file() -> Path:
     spec = importlib.util.find_spec("open_clip")  # finds the folder, and runs nothing of it
     path = Path(spec.origin).parent / _VOCABULARY if spec is not None and spec.origin is not None else None
     if path is None or not path.is_file():
-        raise UserError(f"CLIP's vocabulary {_VOCABULARY} is not there", mend="`pip install open-clip-torch`")
+        raise UserError(
+            f"CLIP's vocabulary {_VOCABULARY} is not there", where="open_clip", mend="`pip install open-clip-torch`"
+        )
     return path
 
 

@@ -35,7 +35,7 @@ def installed_model() -> str:
     for name in MODELS:
         if _version(name) is not None:
             return name
-    raise UserError("no English spaCy model is installed", mend=_MEND)
+    raise UserError("no English spaCy model is installed", where="negatives", mend=_MEND)
 
 
 def model_version(name: str) -> str:
@@ -48,7 +48,7 @@ def model_version(name: str) -> str:
     """
     version = _version(name)
     if version is None:
-        raise UserError(f"the spaCy model {name!r} is not installed", mend=_MEND)
+        raise UserError(f"the spaCy model {name!r} is not installed", where="negatives.spacy_model", mend=_MEND)
     return f"{name} {version}"
 
 

@@ -1,87 +1,76 @@
 """The client of any OpenAI-compatible server: one request in, one completion out, retries owned here alone."""
 
 import asyncio
-import json
 import re
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Literal
 
 import httpx
-from httpx_aiohttp import HttpxAiohttpClient
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from ...schemas.completion import Completion, EngineInfo, Request, storable
-from ...schemas.errors import RunFailed, UserError
+from ...schemas.completion import Completion, Request
+from ...schemas.errors import RunFailed
+from .connection import Endpoint, error_text, open_http, refused, served_models
+from .limit import Limit
+from .supervisor import Supervisor
+from .wire import body_of, completion_of, model_of, path_of
 
-_ENGINE_FIELDS = ("top_k", "min_p", "repetition_penalty")
-_TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
+Fault = Literal["429", "5xx", "timeout", "connection", "bad answer"]
+"""Why a try failed: refused for now (409 and 425 too), an error of the server's, no answer in time (408 and 504 too),
+no connection, an answer that is none."""
+
+_FAULT_OF: dict[int, Fault] = {408: "timeout", 504: "timeout", 409: "429", 425: "429", 429: "429"}
+# What says "fewer at once".
+_OVERLOADED_STATUS = frozenset({429, 503, 529})
 # What a server says of this one request: too long, a malformed field, refused by a filter. Any other 4xx (no credit, a
 # wrong key, a path that is not there) is about all of them.
 _REQUEST_STATUS = frozenset({400, 413, 422})
 _LONGEST_WAIT_S = 60.0
-# A token's likelihood is told given one before it, and not every tokenizer marks a beginning. A line end is a token of
-# its own in all of them.
-_BEFORE = "\n"
 
 
-def _object_schema(field_name: str, field_schema: dict[str, Any]) -> dict[str, Any]:
-    """JSON schema of an object with this one field."""
-    return {
-        "type": "object",
-        "properties": {field_name: field_schema},
-        "required": [field_name],
-        "additionalProperties": False,
-    }
+class _Failed(Exception):
+    """A try that failed and is worth another."""
 
-
-_SCHEMAS = {
-    "json": {"name": "rewrite", "schema": _object_schema("caption", {"type": "string"}), "strict": True},
-    "yes_no": {
-        "name": "answer",
-        "schema": _object_schema("answer", {"type": "string", "enum": ["yes", "no"]}),
-        "strict": True,
-    },
-}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where requests go and what stands there."""
-
-    base_url: str
-    """Up to and with `/v1`."""
-    api_key: str | None = field(repr=False)
-    """Sent as a bearer token, never logged."""
-    served_model: str
-    """The model's name at this server; rows carry the run's own name for it."""
-    info: EngineInfo
-    """Engine, version, seeds or not."""
-    is_vllm: bool
-    """Knows vLLM's own fields (top_k, chat_template_kwargs, …)."""
-
-
-class _Transient(Exception):
-    """A failure worth another try; `retry_after_s` is the server's own wish."""
-
-    def __init__(self, message: str, *, reached: bool, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, fault: Fault, *, overloaded: bool = False) -> None:
         super().__init__(message)
-        self.reached, self.retry_after_s = reached, retry_after_s
+        self.fault: Fault = fault
+        self.overloaded = overloaded
 
 
 class Client:
     """Sends requests; use as an async context manager.
 
-    The connection pool is as large as `concurrency`, which bounds the requests in flight; the caller bounds its tasks.
+    `concurrency` is the most that are ever in flight; the caller bounds its tasks. A request that waits for its next
+    try is not in flight. With a `supervisor` a try that failed with its server is made again when that is up, and does
+    not count. `on_fault` is called for each try that failed.
     """
 
-    def __init__(self, endpoint: Endpoint, *, concurrency: int, timeout_s: float, attempts: int) -> None:
-        self.endpoint = endpoint
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        concurrency: int,
+        timeout_s: float,
+        attempts: int,
+        supervisor: Supervisor | None = None,
+        on_fault: Callable[[Fault], None] = lambda fault: None,
+    ) -> None:
+        self.endpoint, self.limit = endpoint, Limit(concurrency)
+        self.answers_as = endpoint.answers_as
         self._attempts, self._timeout_s = attempts, timeout_s
+        self._supervisor, self._on_fault = supervisor, on_fault
         self._succeeded = False
         self._failures_in_a_row = 0
         # So many requests that failed or were refused, with no success between them, mean that the server is broken and
         # not the requests: going on would turn a night's captions into rejects.
         self._failures_bearable = max(8, concurrency // 4)
+        # As long as one request may take with all its tries. Nothing answered in that time means the same.
+        self._patience_s = attempts * (timeout_s + _LONGEST_WAIT_S)
+        self._answered_at = self._held_until = 0.0
+        # Connections that broke, and how many of them had when the server was last seen to serve the same model.
+        self._broken = self._verified = 0
+        self._verifying = asyncio.Lock()
         self._http = open_http(endpoint.base_url, endpoint.api_key, timeout_s=timeout_s, connections=concurrency)
 
     async def __aenter__(self) -> "Client":
@@ -93,19 +82,21 @@ class Client:
     async def complete(self, request: Request) -> Completion:
         """Ask once, again on what may pass, and give the answer or the failure as a completion.
 
-        Raises RunFailed when the server cannot be reached, refuses the key or the model, or fails everything.
+        Raises RunFailed when the server cannot be reached, refuses the key or the model, fails everything, or serves
+        another model than before.
         """
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Transient),
+            retry=retry_if_exception_type(_Failed),
             stop=stop_after_attempt(self._attempts),
-            wait=_wait,
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S),
             reraise=True,
         )
         try:
-            completion: Completion = await retrying(self._ask, request)
-        except _Transient as failure:
+            completion: Completion = await retrying(self._try, request, time.monotonic())
+        except _Failed as failure:
             error = f"failed after {self._attempts} tries: {failure}"
-            self._count_failure(str(failure), reached=failure.reached)
+            # A server that is looked after is there: whoever does so says when it is not.
+            self._count_failure(str(failure), reached=failure.fault != "connection" or self._supervisor is not None)
             return Completion(key=request.key, error=error, transient=True)
         if completion.error is not None:
             self._count_failure(completion.error, reached=True)
@@ -113,150 +104,114 @@ class Client:
             self._failures_in_a_row, self._succeeded = 0, True
         return completion
 
-    def _count_failure(self, message: str, *, reached: bool) -> None:
-        self._failures_in_a_row += 1
-        if not reached or self._failures_in_a_row >= self._failures_bearable:
-            raise RunFailed(
-                f"the server does not answer: {message}",
-                where=self.endpoint.base_url,
-                mend="every answer so far is saved; run the same command again once it is back",
-            ) from None
+    async def _try(self, request: Request, asked_at: float) -> Completion:
+        """One try that counts."""
+        while True:
+            life = await self._supervisor.life() if self._supervisor else 0
+            try:
+                return await self._try_in_flight(request)
+            except _Failed as failure:
+                self._on_fault(failure.fault)
+                if self._supervisor is not None and await self._supervisor.died_in(life):
+                    self._answered_at = time.monotonic()
+                    continue
+                if time.monotonic() - max(asked_at, self._answered_at) > self._patience_s:
+                    raise self._dead(str(failure)) from None
+                raise
+
+    async def _try_in_flight(self, request: Request) -> Completion:
+        """One try, within the limit and not before the server wants it; tells the limit what came of it."""
+        async with self.limit.place():
+            while (left_s := self._held_until - time.monotonic()) > 0:
+                await asyncio.sleep(left_s)
+            begun = self.limit.cuts
+            try:
+                completion = await self._ask(request)
+            except _Failed as failure:
+                if failure.overloaded:
+                    self.limit.refused(begun)
+                elif failure.fault == "timeout":
+                    self.limit.timed_out(begun)
+                raise
+            self.limit.answered(begun)
+        self._answered_at = time.monotonic()
+        return completion
 
     async def _ask(self, request: Request) -> Completion:
         try:
             # httpx bounds the wait for each piece; a server that trickles would never run out of time.
-            async with asyncio.timeout(self._timeout_s + 10):
-                path = "completions" if request.output == "likelihood" else "chat/completions"
-                response = await self._http.post(path, json=self._body(request))
-        except (httpx.ReadTimeout, TimeoutError) as error:
-            raise _Transient(f"no answer in time ({type(error).__name__})", reached=True) from None
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.post(path_of(request), json=body_of(request, self.endpoint))
+        except (httpx.ReadTimeout, TimeoutError):
+            raise _Failed("no answer in time", "timeout") from None
         except httpx.DecodingError as error:
-            raise _Transient(f"an answer that cannot be decoded: {error}", reached=True) from None
+            raise _Failed(f"an answer that cannot be decoded: {error}", "bad answer") from None
         except httpx.TransportError as error:
+            self._broken += 1
             # Not the class's name: the aiohttp transport calls every broken connection a ConnectTimeout.
-            raise _Transient(str(error) or "the connection broke", reached=False) from None
+            raise _Failed(str(error) or "the connection broke", "connection") from None
+        completion = self._read(request, response)
+        if self._broken != self._verified:
+            await self._be_sure_of_the_model()
+        return completion
+
+    def _read(self, request: Request, response: httpx.Response) -> Completion:
         status = response.status_code
-        if status in _TRANSIENT_STATUS or status >= 500:
-            raise _Transient(
-                f"HTTP {status}: {error_text(response)}", reached=True, retry_after_s=_retry_after_s(response)
-            )
+        if status in _FAULT_OF or status >= 500:
+            self._hold(response)
+            message = f"HTTP {status}: {error_text(response)}"
+            raise _Failed(message, _FAULT_OF.get(status, "5xx"), overloaded=status in _OVERLOADED_STATUS)
         # Some filters say 403 of one request; from a server that has answered others, that is what it is.
         if status in _REQUEST_STATUS or (status == 403 and self._succeeded):
             return Completion(key=request.key, error=f"HTTP {status}: {error_text(response)}")
         if status >= 400:
             raise refused(response, self.endpoint.base_url)
         try:
-            read = _likelihood if request.output == "likelihood" else _completion
-            return read(request.key, response.json())
+            body = response.json()
+            completion = completion_of(request, body)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise _Transient("an answer that is not a chat completion", reached=True) from None
+            raise _Failed("an answer that is not a chat completion", "bad answer") from None
+        name = model_of(body)
+        self.answers_as = self.answers_as or name
+        if name and name != self.answers_as:
+            raise self._other_model(f"an answer says that {name!r} gave it")
+        return completion
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        if request.output == "likelihood":
-            return {
-                "model": self.endpoint.served_model,
-                "prompt": _BEFORE + request.messages[0][1],
-                "max_tokens": 1,
-                "prompt_logprobs": 0,
-            }
-        sampling = request.sampling
-        if not self.endpoint.is_vllm:
-            sampling = {name: value for name, value in sampling.items() if name not in _ENGINE_FIELDS}
-        body: dict[str, Any] = {
-            "model": self.endpoint.served_model,
-            "messages": [{"role": role, "content": content} for role, content in request.messages],
-            **sampling,
-        }
-        if self.endpoint.info.seeded:
-            body["seed"] = request.seed
-        if self.endpoint.is_vllm:
-            # Qwen3 thinks by default; a template that has no such switch ignores it.
-            body["chat_template_kwargs"] = {"enable_thinking": False}
-        if request.output in _SCHEMAS:
-            body["response_format"] = {"type": "json_schema", "json_schema": _SCHEMAS[request.output]}
-        return body
+    def _hold(self, response: httpx.Response) -> None:
+        """Send nothing more for as long as the server asks: with `Retry-After` it speaks of all requests."""
+        value = response.headers.get("retry-after", "")
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            self._held_until = max(self._held_until, time.monotonic() + min(float(value), _LONGEST_WAIT_S))
 
+    async def _be_sure_of_the_model(self) -> None:
+        """After a connection broke another server may stand there; not every one names its model in its answers."""
+        async with self._verifying:
+            broken = self._broken
+            if broken == self._verified:
+                return
+            try:
+                listed = [str(entry["id"]) for entry in await served_models(self._http, self.endpoint.base_url)]
+            except RunFailed as failure:
+                raise _Failed(failure.what, "connection") from None
+            if self.endpoint.served_model not in listed:
+                raise self._other_model(f"the server was gone, and now serves {', '.join(listed[:8])}")
+            self._verified = broken
 
-def open_http(base_url: str, api_key: str | None, *, timeout_s: float, connections: int) -> httpx.AsyncClient:
-    """An HTTP client for a server: `connections` at most, no wait for a place in the pool, the key in its header.
-
-    Raises UserError for a URL or a key that no request can carry; the key is never shown.
-    """
-    api_key = (api_key or "").strip()
-    if not (api_key.isascii() and (api_key.isprintable() or not api_key)):
-        raise UserError("the API key has a character that no header may hold", where="environment", mend="set it again")
-    try:
-        url = httpx.URL(base_url)
-        usable = url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) < 65536
-    except httpx.InvalidURL:
-        usable = False
-    if not usable:
-        raise UserError(
-            "not an http:// or https:// URL", where=f"--endpoint {base_url}", mend="for example http://HOST:8000/v1"
+    def _other_model(self, sign: str) -> RunFailed:
+        return RunFailed(
+            f"another model answers now: {sign}; it was {self.answers_as or self.endpoint.served_model!r}",
+            where=self.endpoint.base_url,
+            mend="nothing of it was kept; run the same command again once the first one is back, or give another --out",
         )
-    # Over aiohttp: httpx's own pool looks at every connection for every request, 8 ms an answer with 128 in flight.
-    return HttpxAiohttpClient(
-        base_url=base_url,
-        headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-        timeout=httpx.Timeout(timeout_s, connect=10.0, pool=None),
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        # A proxy meant for the internet has no business between us and a server on this machine.
-        trust_env=not re.match(r"https?://(localhost|127\.|\[::1\])", base_url),
-    )
 
+    def _count_failure(self, message: str, *, reached: bool) -> None:
+        self._failures_in_a_row += 1
+        if not reached or self._failures_in_a_row >= self._failures_bearable:
+            raise self._dead(message) from None
 
-def error_text(response: httpx.Response) -> str:
-    """The server's own words, in one line of at most 200 characters."""
-    try:
-        body = response.json()
-        error = body.get("error", body) if isinstance(body, dict) else body
-        text = str(error.get("message", error) if isinstance(error, dict) else error)
-    except ValueError:
-        text = response.text
-    return storable(" ".join(text.split())[:200]) or response.reason_phrase
-
-
-def refused(response: httpx.Response, base_url: str) -> UserError:
-    """The error for an answer that no retry mends: a refused key, an unknown model or path."""
-    mend = (
-        "check the key in the environment (server.api_key_env names the variable, OPENAI_API_KEY by default)"
-        if response.status_code in (401, 402, 403)
-        else "the base URL ends in /v1 and --llm is a model it serves"
-    )
-    return RunFailed(f"HTTP {response.status_code}: {error_text(response)}", where=base_url, mend=mend)
-
-
-def _completion(key: str, body: dict[str, Any]) -> Completion:
-    choice = body["choices"][0]
-    usage = body.get("usage") or {}
-    return Completion(
-        key=key,
-        text=storable(choice["message"].get("content") or ""),
-        finish_reason=choice.get("finish_reason"),
-        prompt_tokens=usage.get("prompt_tokens"),
-        completion_tokens=usage.get("completion_tokens"),
-    )
-
-
-def _likelihood(key: str, body: dict[str, Any]) -> Completion:
-    """vLLM's `prompt_logprobs`: a place a token, each with the token that stands there; null for the first."""
-    places = body["choices"][0].get("prompt_logprobs")
-    if not places:
-        return Completion(key=key, error="the server gives no prompt_logprobs")
-    tokens = [(int(token), round(told["logprob"], 4)) for place in places if place for token, told in place.items()]
-    return Completion(key=key, text=json.dumps(tokens), prompt_tokens=(body.get("usage") or {}).get("prompt_tokens"))
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    return min(float(value), _LONGEST_WAIT_S) if re.fullmatch(r"\d+(\.\d+)?", value) else None
-
-
-_backoff = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)
-
-
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Transient) and error.retry_after_s is not None:
-        return error.retry_after_s
-    return _backoff(state)
+    def _dead(self, message: str) -> RunFailed:
+        return RunFailed(
+            f"the server does not answer: {message}",
+            where=self.endpoint.base_url,
+            mend="every answer so far is saved; run the same command again once it is back",
+        )

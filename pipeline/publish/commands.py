@@ -61,12 +61,17 @@ def push(
     """
     from ..screen import Screen
     from .contents import open_contents
+    from .hub import Hub, check_name
     from .push import REWRITES_ONLY, stage
     from .push import push as run_push
 
+    check_name(repo)
+    if not message.strip():
+        raise UserError("is empty", where="--message", mend="say what is pushed")
     if release not in (None, REWRITES_ONLY):
         raise UserError(f"{release!r} is no kind of release", where="--release", mend=f"give {REWRITES_ONLY}")
     screen = Screen()
+    hub = None if dry_run else Hub(repo, say=screen.say)
     with screen.waiting(f"reading {folder}"), disk_errors(folder, _ROOM):
         contents = open_contents(folder)
         staged = stage(contents, repo, release=release is not None, license=license_, images_root=images_root)
@@ -74,12 +79,12 @@ def push(
         screen.say(f"{file.size:>15,}  {file.path}")
     screen.say(f"{sum(file.size for file in staged.files):>15,}  bytes in {len(staged.files):,} files, to {repo}")
     for note in staged.notes:
-        screen.say(f"the terms of {note}")
-    if dry_run:
+        screen.say(note)
+    if hub is None:
         typer.echo(staged.card)
         screen.say("nothing was sent")
         return
-    pushed = run_push(staged, repo, private=private, revision=revision, message=message, say=screen.say)
+    pushed = run_push(staged, hub, private=private, revision=revision, message=message, say=screen.say)
     typer.echo(pushed.url)
 
 

@@ -17,7 +17,8 @@ from ...schemas.rows import PairRow, RejectRow
 from ..manifest import Manifest, read_manifest
 from ..shards import ShardRecord
 from ..sources.images import ImageFolder, normal_path
-from ..sources.output import recorded_root, refuse_release
+from ..sources.output import MANIFEST, recorded_root, refuse_release
+from ..sources.table import unreadable
 
 _AGAIN = "run the command that made it again: it mends the folder"
 _BATCH_ROWS, _IMAGE_ROWS = 1024, 64
@@ -56,7 +57,7 @@ class Contents:
                     _IMAGE_ROWS if images else _BATCH_ROWS, columns=list(columns) if columns else None
                 ):
                     yield from ({**row, **absent} for row in batch.to_pylist())
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"is not a whole Parquet file: {reason}", where=str(path), mend=_AGAIN) from error
 
@@ -94,11 +95,7 @@ def open_contents(folder: Path) -> Contents:
     Raises:
         UserError: the folder is none of ours, is not finished, or a shard is not what the manifest says.
     """
-    refuse_release(folder)
-    manifest = read_manifest(folder) if folder.is_dir() else None
-    if manifest is None:
-        what = "no dataset of ours: there is no manifest.json" if folder.is_dir() else "no such folder"
-        raise UserError(what, where=str(folder), mend="give a folder that augment or negatives wrote")
+    manifest = manifest_of(folder)
     if not manifest.complete:
         done = f"{len(manifest.blocks)} of {manifest.blocks_total} blocks"
         raise UserError(
@@ -106,16 +103,34 @@ def open_contents(folder: Path) -> Contents:
         )
     contents = Contents(folder, manifest)
     for shard in (*contents.shards("pairs"), *contents.shards("rejects")):
-        _check(folder, shard)
+        check_shard(folder, shard)
     return contents
 
 
-def _check(folder: Path, shard: ShardRecord) -> None:
+def manifest_of(folder: Path) -> Manifest:
+    """The manifest of a folder that `augment` or `negatives` wrote, finished or not. Raises UserError for any other."""
+    refuse_release(folder)
+    try:
+        manifest = read_manifest(folder) if folder.is_dir() else None
+    except OSError as error:
+        raise unreadable(error, str(folder / MANIFEST)) from None
+    if manifest is None:
+        what = f"no dataset of ours: there is no {MANIFEST}" if folder.is_dir() else "no such folder"
+        raise UserError(what, where=str(folder), mend="give a folder that augment or negatives wrote")
+    return manifest
+
+
+def check_shard(folder: Path, shard: ShardRecord) -> None:
+    """Raise UserError where a shard is not the file that the manifest names: by its path, its size, its hash."""
     try:
         path = folder / normal_path(shard.path)
     except ValueError:
         raise UserError(f"names a shard outside its folder: {shard.path}", where=str(folder), mend=_AGAIN) from None
     try:
+        size = path.stat().st_size
+        if size != shard.bytes:
+            what = f"is not the file that the manifest names: {size:,} bytes in place of {shard.bytes:,}"
+            raise UserError(what, where=str(path), mend=_AGAIN)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

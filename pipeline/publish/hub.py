@@ -22,8 +22,8 @@ _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _ATTEMPTS = 6
 """Of one call; the client itself tries most requests six times before that."""
 _LONGEST_WAIT_S = 60.0
-# Shards that an earlier push left and this one has not would be read with the new ones.
-_OURS = re.compile(r"(data|rejects)/[^/]+\.parquet")
+# What an earlier push left and this one has not: its shards would be read with the new ones.
+_OURS = re.compile(r"(data|rejects)/[^/]+\.parquet|manifest\.json|release\.json")
 _BATCH = 50
 """Files uploaded between two lines of progress."""
 
@@ -53,21 +53,30 @@ class Pushed:
     """The commit that holds the files."""
 
 
+def check_name(repo: str) -> None:
+    """Raise UserError for what is no name of a repository, or is the path of a folder here."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise UserError(str(error).splitlines()[0], where="--repo", mend="give NAMESPACE/NAME") from None
+    if "/" not in repo:
+        raise UserError(f"{repo!r} has no namespace", where="--repo", mend="give NAMESPACE/NAME")
+    if Path(repo).exists():
+        # `datasets` would load that one back, and prove nothing.
+        raise UserError("is a path here too", where=f"--repo {repo}", mend="run push from another folder")
+
+
 class Hub:
     """The Hub, for one repository. The token comes from where `hf auth login` or HF_TOKEN put it."""
 
     def __init__(self, repo: str, *, say: Callable[[str], None]) -> None:
-        """Raises UserError for a name that is none, or where there is no token."""
+        """Raises UserError where there is no token."""
         from huggingface_hub import HfApi, get_token
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import disable_progress_bars, validate_repo_id  # type: ignore[attr-defined]
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-        try:
-            validate_repo_id(repo)
-        except HFValidationError as error:
-            raise UserError(str(error).splitlines()[0], where="--repo", mend="give NAMESPACE/NAME") from None
-        if "/" not in repo:
-            raise UserError(f"{repo!r} has no namespace", where="--repo", mend="give NAMESPACE/NAME")
         if get_token() is None:
             raise UserError("no token for the Hub", where="push", mend="run hf auth login, or set HF_TOKEN")
         if not sys.stderr.isatty():
@@ -77,16 +86,16 @@ class Hub:
 
     def make(self, *, private: bool, revision: str | None) -> None:
         """Make the repository, and the branch, unless they are there. Raises UserError, RunFailed."""
-        self._tried(
+        self.tried(
             lambda: self._api.create_repo(
                 self.repo, repo_type="dataset", private=True if private else None, exist_ok=True
             )
         )
-        info = self._tried(lambda: self._api.repo_info(self.repo, repo_type="dataset"))
+        info = self.tried(lambda: self._api.repo_info(self.repo, repo_type="dataset"))
         if private and not info.private:
             raise UserError("is there already, and public", where=self.repo, mend="give another --repo")
         if revision is not None:
-            self._tried(lambda: self._api.create_branch(self.repo, branch=revision, repo_type="dataset", exist_ok=True))
+            self.tried(lambda: self._api.create_branch(self.repo, branch=revision, repo_type="dataset", exist_ok=True))
 
     def push(self, files: Sequence[File], *, revision: str | None, message: str) -> Pushed:
         """Upload what the repository has not, then make all of it one commit: nobody sees a half of it.
@@ -106,6 +115,8 @@ class Hub:
             # Asked anew each time: the answer to a commit that was made may have been lost.
             there = self._api.list_repo_files(self.repo, repo_type="dataset", revision=revision)
             stale = [path for path in there if path not in names and _OURS.fullmatch(path)]
+            if "manifest.json" in stale:
+                self._say(f"warning: earlier commits of {self.repo} hold the whole dataset; its history keeps them")
             made = self._api.create_commit(
                 self.repo,
                 [
@@ -118,16 +129,16 @@ class Hub:
             )
             return Pushed(f"{self._api.endpoint}/datasets/{self.repo}", made.oid)
 
-        return self._tried(commit)
+        return self.tried(commit)
 
     def _upload(self, added: list[CommitOperationAdd], revision: str | None) -> None:
-        self._tried(
+        self.tried(
             lambda: self._api.preupload_lfs_files(
                 self.repo, added, repo_type="dataset", revision=revision, free_memory=False
             )
         )
 
-    def _tried(self, call: Callable[[], _Given]) -> _Given:
+    def tried(self, call: Callable[[], _Given]) -> _Given:
         """The one owner of retries of a call."""
         retrying = Retrying(
             retry=retry_if_exception(_may_pass),

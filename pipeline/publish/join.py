@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,13 +54,19 @@ def join(folder: Path, source: Source, out: Path, *, source_path: str, images_ro
     release = read_release(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("not empty", where=str(out), mend="give a new --out")
-    joiner = _Joiner(folder, release, source, out)
-    out.mkdir(parents=True, exist_ok=True)
+    # Under its name only when it is whole: killed, the same command begins anew.
+    work = out.with_name(f".{out.name}.joining")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    copy_run(folder, work, source=source_path, images_root=images_root)
+    joiner = _Joiner(folder, release, source, work)
     written = {one.shard.path: joiner.shard(one) for one in release.shards}
     manifest = with_shards(release.manifest, written)
-    copy_run(folder, out, source=source_path, images_root=images_root)
-    write_card(out, manifest)
-    manifest.write(out)
+    write_card(work, manifest)
+    manifest.write(work)
+    if out.exists():
+        out.rmdir()
+    work.rename(out)
     return Joined(
         manifest=manifest,
         captions=joiner.captions,
@@ -151,10 +158,11 @@ class _Joiner:
 
     def _reject(self, row: ReleasedReject) -> RejectRow:
         return RejectRow(
-            **row.model_dump(exclude={"text", "raw"}),
+            **row.model_dump(exclude={"text", "raw", "error"}),
             source_text=self._text(None, [], row.source_caption_id),
             text=self._text(row.text.text, row.text.pieces, row.caption_id),
             raw=self._text(row.raw.text, row.raw.pieces, row.caption_id),
+            error=row.error and self._text(row.error.text, row.error.pieces, row.caption_id),
         )
 
     def _text(self, text: str | None, pieces: list[Piece], caption_id: str) -> str:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from ..sources.table import slug
+
 Allowed = Literal["yes", "no", "not known"]
 """Whether it may be done; `not known` where nothing that was read says so."""
 
@@ -59,7 +61,8 @@ def load_terms() -> Mapping[str, Terms]:
 
 def terms_of(dataset: str) -> Terms:
     """The terms of a dataset, by short name; of one that is not in the list, terms that say nothing is known."""
-    return load_terms().get(dataset) or Terms(dataset=dataset, known=False, name=dataset)
+    # However its name is spelt: CUHK-PEDES, cuhk_pedes.
+    return load_terms().get(slug(dataset)) or Terms(dataset=dataset, known=False, name=dataset)
 
 
 def restricted(terms: Terms) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...prompts.registry import load_prompt, prompt_names
-from ...schemas.errors import UserError
+from ...schemas.errors import RunFailed, UserError
 from ..audit.audit import audit
 from ..card import Published, card_text
 from ..folder import STATE
@@ -25,7 +25,6 @@ from .licences import Terms, restricted, terms_of
 from .release import make_release
 
 REWRITES_ONLY = "rewrites-only"
-_OURS = "tbpr-demo"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
     Raises UserError where the terms of a source, or their lack, do not allow it.
     """
     contents = _with_prompts(contents)
-    terms = [terms_of(name) for name in contents.datasets]
+    # Of the rows, which are hashed: the manifest's own list may be written by hand.
+    terms = [terms_of(name) for name in dict.fromkeys(row["dataset"] for row in contents.rows("pairs", ["dataset"]))]
     chosen = _license(terms, license, release=release)
     folder = contents.root / STATE / ("release" if release else "publish")
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,31 +69,59 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
         shards=shards,
         root=given.root,
         models=given.models,
+        readable=_readable(given) if release else {},
     )
     card = card_text(contents.root, contents.manifest, published)
     write_text(folder / "README.md", card)
     write_text(folder / RUN, published_run(contents.root))
-    write_croissant(given, folder, name=repo.rpartition("/")[2], description=_about(given, release), license=chosen)
+    write_croissant(
+        given,
+        folder,
+        name=repo.rpartition("/")[2],
+        description=_about(given, release),
+        license=chosen,
+        cite_as="\n\n".join(one.citation.strip() for one in terms if one.citation) or None,
+    )
     names = ("README.md", CROISSANT, RELEASE if release else MANIFEST, RUN)
     files = (*(File(name, folder / name) for name in names), *(File(one.path, given.root / one.path) for one in shards))
-    notes = [f"{one.name}, of text made from it: {one.generated}" for one in terms if one.dataset != _OURS]
+    notes = [f"the terms of {one.name}, of text made from it: {one.generated}" for one in terms if restricted(one)]
+    if release and (unseen := _unseen(given)):
+        notes.append(f"{unseen:,} images are not at hand: who joins the release cannot tell other images from them")
     return Staged(given.root, shards, files, card, tuple(notes))
 
 
 def _with_prompts(contents: Contents) -> Contents:
     """The dataset with its prompts in full, which one from before they were kept has not. Raises UserError."""
     made_from = contents.manifest.made_from
-    hashes = made_from["prompts"]
-    if {prompt.id: prompt.sha256() for prompt in contents.manifest.prompts} == hashes:
+    hashes, config = made_from["prompts"], made_from["config"]
+    complete = "balance" in config["negatives"] and "faithful" in config["checks"]
+    if complete and {prompt.id: prompt.sha256() for prompt in contents.manifest.prompts} == hashes:
         return contents
     prompts = [load_prompt(name) for name in hashes if name in prompt_names()]
-    if {prompt.id: prompt.sha256() for prompt in prompts} != hashes:
+    if not complete or {prompt.id: prompt.sha256() for prompt in prompts} != hashes:
         raise UserError(
-            "an older version made it and did not keep its prompts, which have changed since: they cannot be published",
+            "an older version made it: its prompts, or how it was checked, cannot be told any more",
             where=str(contents.root),
             mend=f"make it anew: tbpr-data augment --config {contents.root / RUN} --out NEW",
         )
     return replace(contents, manifest=contents.manifest.model_copy(update={"prompts": tuple(prompts)}))
+
+
+def _readable(release: Contents) -> dict[str, tuple[int, int]]:
+    """What of a release can be read as it stands: rewrites and hard negatives, and of how many."""
+    rewrites, negatives = [0, 0], [0, 0]
+    for row in release.rows("pairs", ["origin", "text", "negatives.list.element.text"]):
+        if row["origin"] == "llm":
+            rewrites = [rewrites[0] + (row["text"] is not None), rewrites[1] + 1]
+        shown = sum(one["text"] is not None for one in row["negatives"])
+        negatives = [negatives[0] + shown, negatives[1] + len(row["negatives"])]
+    found = {"rewrites": (rewrites[0], rewrites[1]), "hard negatives": (negatives[0], negatives[1])}
+    return {name: counts for name, counts in found.items() if counts[1]}
+
+
+def _unseen(release: Contents) -> int:
+    hashes = {row["image_id"]: row["image_sha256"] for row in release.rows("pairs", ["image_id", "image_sha256"])}
+    return sum(sha256 is None for sha256 in hashes.values())
 
 
 def _about(contents: Contents, release: bool) -> str:
@@ -103,7 +131,7 @@ def _about(contents: Contents, release: bool) -> str:
 
 
 def push(
-    staged: Staged, repo: str, *, private: bool, revision: str | None, message: str, say: Callable[[str], None]
+    staged: Staged, hub: Hub, *, private: bool, revision: str | None, message: str, say: Callable[[str], None]
 ) -> Pushed:
     """Send what was laid out, and prove that it loads as it is here.
 
@@ -111,13 +139,25 @@ def push(
         UserError: no token, no such namespace, a repository that may not be written.
         RunFailed: the Hub cannot be reached, or what loads is not what was sent.
     """
-    hub = Hub(repo, say=say)
     hub.make(private=private, revision=revision)
     pushed = hub.push(staged.files, revision=revision, message=message)
     say(f"pushed: commit {pushed.commit}; loading it back")
-    rows = compare(repo, pushed.commit, staged.root, staged.shards)
+    rows = _loaded_back(staged, hub, pushed)
     say(f"loaded back: {rows:,} rows, each as it is here")
     return pushed
+
+
+def _loaded_back(staged: Staged, hub: Hub, pushed: Pushed) -> int:
+    from datasets.exceptions import DatasetsError
+
+    try:
+        return hub.tried(lambda: compare(hub.repo, pushed.commit, staged.root, staged.shards))
+    except (OSError, ValueError, KeyError, DatasetsError) as error:
+        raise RunFailed(
+            f"is pushed, but does not load: {' '.join(str(error).split())[:200]}",
+            where=f"{hub.repo}@{pushed.commit}",
+            mend="load it yourself: the Hub may need a moment",
+        ) from None
 
 
 def _license(terms: Sequence[Terms], given: str | None, *, release: bool) -> str:

@@ -18,9 +18,9 @@ from ...schemas.rows import Edit
 
 RUN = 8
 SENTENCE = 4
-_WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\w+|\W")
-_SENTENCE_END = re.compile(r"[.!?;]+(?=\s|$)")
+_WORD = re.compile(r"[^\W_]+")
+_TOKEN = re.compile(r"[^\W_]+|[\W_]")
+_SENTENCE_END = re.compile(r"[.!?;]+[\"'”’)\]*_]*(?=\s|$)")
 
 Words = tuple[str, ...]
 
@@ -40,12 +40,14 @@ class Quotes:
                     self._openings[words[:RUN]].setdefault(words, caption_id)
         self._runs = lru_cache(maxsize=1024)(self._runs_of)
 
-    def pieces(self, text: str, source_id: str) -> list[Piece]:
+    def pieces(self, text: str, source_id: str, *, beside: Sequence[str] = ()) -> list[Piece]:
         """What `text`, made of the caption `source_id`, is put together from; empty where it quotes nothing.
+
+        `beside` are captions that it quotes for another reason: a negative those of its rewrite, which it would tell.
 
         Raises KeyError where there is no such caption.
         """
-        quoted = self._quoted(text, source_id)
+        quoted = dict.fromkeys([*beside, *self.quoted(text, source_id)])
         return list(_cut(text, [(one, self._captions[one]) for one in quoted])) if quoted else []
 
     def edited(self, text: str, spans: Sequence[Edit], source_id: str) -> list[Piece]:
@@ -73,7 +75,7 @@ class Quotes:
             letters[at] = letters[at].swapcase()
         return "".join(letters)
 
-    def _quoted(self, text: str, source_id: str) -> list[str]:
+    def quoted(self, text: str, source_id: str) -> list[str]:
         """The captions that `text` quotes, its own source first."""
         words = _words(text)
         runs = self._runs(source_id)

@@ -9,15 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ...schemas.arrow import arrow_schema
 from ...schemas.errors import UserError
 from ...schemas.release import Piece, ReleasedNegative, ReleasedPair, ReleasedReject, ReleasedText
 from ...schemas.rows import PairRow, RejectRow
+from ...schemas.settings import first_problem
 from ..manifest import Manifest
 from ..shards import ShardRecord, write_shard, write_text
-from ..sources.images import ImageFolder
+from ..sources.images import ImageFolder, normal_path
 from ..sources.output import RELEASE
 from .contents import Contents
 from .quotes import Quotes
@@ -49,6 +50,16 @@ class Release(BaseModel):
     """The dataset's."""
     shards: tuple[ReleasedShard, ...]
     """What is here: those of config `pairs`, then those of `rejects`."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Release:
+        """It comes from elsewhere: its shards are read and written below its folder alone."""
+        here = {one.shard.path for one in self.shards}
+        if here != {shard.path for block in self.manifest.blocks for shard in block.shards}:
+            raise ValueError("its shards are not those of its manifest")
+        if strange := [path for path in here if normal_path(path) != path]:
+            raise ValueError(f"the path of a shard is {strange[0]}")
+        return self
 
     def contents(self, folder: Path) -> Contents:
         """The release in `folder`, as a finished dataset is read."""
@@ -87,13 +98,11 @@ def read_release(folder: Path) -> Release:
     path = folder / RELEASE
     try:
         return Release.model_validate_json(path.read_bytes())
-    except OSError:
-        raise UserError(
-            f"no release: there is no {RELEASE}", where=str(folder), mend="give what push --release rewrites-only made"
-        ) from None
+    except OSError as error:
+        what = f"no release: {RELEASE} cannot be read ({error.strerror})"
+        raise UserError(what, where=str(folder), mend="give what push --release rewrites-only made") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        what = f"not a release this version reads: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        what = f"not a release this version reads: {first_problem(error)}"
         raise UserError(what, where=str(path), mend="download it again, or install a newer tbpr-data") from None
 
 
@@ -130,7 +139,8 @@ class _Maker:
     def _pair(self, row: PairRow, image: dict[str, Any] | None) -> ReleasedPair:
         source_id = row.source_caption_id or row.caption_id
         human = row.origin == "human"
-        pieces = [] if human else self._quotes.pieces(row.text, source_id)
+        quoted = [] if human else self._quotes.quoted(row.text, source_id)
+        pieces = self._quotes.pieces(row.text, source_id) if quoted else []
         here = not human and not pieces
         return ReleasedPair(
             **row.model_dump(exclude={"text", "attributes", "negatives"}),
@@ -146,7 +156,7 @@ class _Maker:
                         negative.text,
                         self._quotes.edited(negative.text, negative.spans, source_id)
                         if human
-                        else self._quotes.pieces(negative.text, source_id),
+                        else self._quotes.pieces(negative.text, source_id, beside=quoted),
                     ),
                 )
                 for negative in row.negatives
@@ -155,10 +165,12 @@ class _Maker:
 
     def _reject(self, row: RejectRow) -> ReleasedReject:
         texts = {
-            name: ReleasedText(**_told(text, self._quotes.pieces(text, row.source_caption_id)))
-            for name, text in (("text", row.text), ("raw", row.raw))
+            name: None
+            if text is None
+            else ReleasedText(**_told(text, self._quotes.pieces(text, row.source_caption_id)))
+            for name, text in (("text", row.text), ("raw", row.raw), ("error", row.error))
         }
-        return ReleasedReject(**row.model_dump(exclude={"source_text", "text", "raw"}), **texts)
+        return ReleasedReject.model_validate({**row.model_dump(exclude={"source_text", *texts}), **texts})
 
     def _hash_file(self, path: str) -> str | None:
         if self._images is None or self._images.holds(path) != "found":

@@ -70,6 +70,6 @@ def _recorded(run: Path) -> tuple[Path, Path | None]:
         return Path(source["path"].removeprefix(PREFIX)), Path(root) if root else None
     except FileNotFoundError:
         return run.parent, None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"does not say where the images are: {error}"
         raise UserError(what, where=str(run), mend="give --images-root DIR, or copy the file again") from None

@@ -75,6 +75,8 @@ def _open(path: str, format: str) -> Table:
     location = Path(path)
     if "\x00" in path or not location.exists():
         raise UserError("no such file or folder", where=path, mend=f"for a dataset of the Hub write {PREFIX}OWNER/NAME")
+    if not (location.is_file() or location.is_dir()):
+        raise UserError("is neither a file nor a folder", where=path, mend="write what a pipe gives into a file")
     if format == "tbpr-data" or (format == "auto" and location.is_dir() and is_output(location)):
         return read_output(location)
     refuse_release(location)

@@ -29,7 +29,9 @@ def load_records(file: Path) -> list[Row]:
         raise UserError(f"is not a list of objects but {named(value)}", where=where, mend="one object a record")
     for number, record in enumerate(value):
         if not isinstance(record, dict):
-            raise UserError(f"is not an object but {named(record)}", where=f"{where}, record {number}")
+            raise UserError(
+                f"is not an object but {named(record)}", where=f"{where}, record {number}", mend="one object a record"
+            )
     if not value:
         raise UserError("holds no records", where=where, mend="give a dataset with at least one image")
     return cast("list[Row]", value)
@@ -82,7 +84,7 @@ def _parse(content: bytes, where: str, *, line: int | None) -> object:
             f"{what}: {error.msg}", where=position, mend="copy or write it again" if cut else "mend the line"
         ) from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits; brackets a thousand deep
-        raise UserError(f"is not JSON that can be read: {error}", where=at) from error
+        raise UserError(f"is not JSON that can be read: {error}", where=at, mend="copy or write it again") from error
 
 
 def named(value: object) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -196,6 +197,51 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(cuhk: Path, tmp_path: Path
     assert len(server.chats) <= 40 + 2 * 4
 
 
+def test_the_bytes_do_not_depend_on_how_many_are_in_flight(tmp_path: Path, scripted: Start) -> None:
+    def shuffled(body: dict[str, Any], count: int) -> Answer:
+        chance = random.Random(count)
+        answer = rewrite(body, count)
+        if body["seed"] % 5 == 0:  # contradicted, so that negatives come of answers too
+            answer.text = answer.text.replace("green shirt", "red shirt")
+        answer.delay_s = 0.04 * chance.random()
+        return Answer(status=503) if count and chance.random() < 0.05 else answer
+
+    source, server, found = write_cuhk(tmp_path / "reid_raw.json", 24), scripted(shuffled), []
+    for name, sets in {"one": ("workers=1", "concurrency=1"), "many": ("workers=2", "concurrency=64")}.items():
+        settings = ["--set", sets[0], "--set", f"server.{sets[1]}"]
+        done = augment(source, tmp_path / name, server.url, WITH_NEGATIVES, *settings)
+        assert done.returncode == 0, done.stderr
+        published = shards(tmp_path / name)
+        del published["run.toml"]  # it holds how many are in flight
+        journals = sorted((tmp_path / name).glob(".tbpr/journal/*"))
+        found.append((published, [sorted(path.read_text().splitlines()) for path in journals]))
+    assert found[0] == found[1]
+    assert server.most_at_once > 16
+    assert len(found[0][1]) == 6
+
+
+def test_another_model_midway_ends_the_run_and_leaves_nothing(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
+    swapped = True
+
+    def answer(body: dict[str, Any], count: int) -> Answer:
+        said = rewrite(body, count)
+        said.model = "/models/one"  # not as it is asked for, which is no matter
+        if swapped and count > 20:
+            said.model, said.text = "/models/two", "Another model's words."
+        return said
+
+    server, out = scripted(answer), tmp_path / "out"
+    failed = augment(cuhk, out, server.url, "--set", "server.concurrency=4")
+    assert failed.returncode == 1
+    assert "another model answers now: an answer says that '/models/two' gave it; it was '/models/one'" in failed.stderr
+    kept = "".join(path.read_text() for path in out.glob(".tbpr/journal/*"))
+    assert f"{kept.count('key')} of 40 are done and saved" in failed.stderr
+    assert kept.count("key") >= 16
+    assert "Another" not in kept
+    swapped = False
+    assert augment(cuhk, out, server.url).returncode == 0
+
+
 def test_interrupted_it_says_how_to_go_on(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
     server = scripted(stuck)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -206,6 +252,7 @@ def test_interrupted_it_says_how_to_go_on(cuhk: Path, tmp_path: Path, scripted: 
         run.send_signal(number)
         _, stderr = run.communicate(timeout=20)
         assert run.returncode == 130
+        assert "are done and saved, " in stderr
         assert "go on with:\n  tbpr-data augment" in stderr
         assert "Traceback" not in stderr
 

@@ -75,15 +75,24 @@ def serving(log: Path) -> Iterator[None]:
 
 @pytest.mark.timeout(900)
 def test_killed_and_resumed_on_a_real_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed run with its own server, one that finishes it with the server that `serve` keeps, and one over the same
-    journal that has nothing to ask."""
+    """A run whose own server dies under it and comes back, then is killed; one that finishes it with the server that
+    `serve` keeps, and one over the same journal that has nothing to ask."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     source, out = write_cuhk(tmp_path / "reid_raw.json", 12), tmp_path / "out"
     with (tmp_path / "log").open("w") as log:
         run = subprocess.Popen(command(source, out), stderr=log, stdout=log)
-    while len(answered(out)) < 20:
-        assert run.poll() is None, (tmp_path / "log").read_text()
-        time.sleep(0.2)
+
+    def wait_for(answers: int) -> None:
+        while len(answered(out)) < answers:
+            assert run.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+
+    wait_for(6)
+    # The engine alone: vLLM then answers 500 and 503 for a moment, and ends by itself.
+    [engine] = [process for process in vllm_processes() if "EngineCore" in " ".join(process.cmdline())]
+    engine.kill()
+    wait_for(len(answered(out)) + 14)
+    assert (tmp_path / "log").read_text().count("; starting it again (1 of 3)") == 1
     run.send_signal(signal.SIGKILL)
     run.wait()
     before = answered(out)

@@ -200,7 +200,7 @@ BAD: list[tuple[tuple[str, ...], int, str]] = [
     (("--select", "train"), 2, "selection.split: Input should be 'val' or 'test'"),
     (("--weights", "nowhere.safetensors"), 2, "nowhere.safetensors"),
     (("--images-root", "nowhere"), 2, "no such folder of images"),
-    (("--device", "gpu"), 2, "--device: 'gpu' is none of auto, cuda, cpu"),
+    (("--device", "gpu"), 2, "--device: 'gpu' is no device (one of auto, cuda, cpu)"),
     (("--set", "seed=-1"), 2, "seed: Input should be greater than or equal to 0"),
     (("--set", "optimiser.betas=[2,0.9]"), 2, "optimiser.betas.0: Input should be less than 1"),
     (("--set", "optimiser.groups=[{match='('}]"), 2, "not a regular expression"),

@@ -21,7 +21,7 @@ _ATTEMPTS = 10
 class ImageAugmentation(BaseModel):
     """How training images are varied; the defaults are IRRA's (Jiang and Ye, CVPR 2023, its `--img_aug`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     flip: float = Field(default=0.5, ge=0, le=1)
     """Probability of a horizontal flip; 0 is none."""

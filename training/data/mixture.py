@@ -19,7 +19,7 @@ _SHORTEST_WORDS = 2
 class MixtureConfig(BaseModel):
     """What of a dataset's texts is trained on; the default is the human captions alone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     rewrites: Literal["none", "uniform", "probability"] = "none"
     """`none`: the human caption. `uniform`: any of it and its rewrites (LaCLIP, Fan et al., NeurIPS 2023).

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...pipeline.sources.images import normal_path
 from ...pipeline.sources.output import MANIFEST
 from ...schemas.errors import UserError
+from ...schemas.settings import first_problem
 from .collection import CaptionedImage, CaptionGroup, NegativeText, Stored, Text
 
 _COLUMNS = (
@@ -71,7 +72,7 @@ def _manifest(path: Path) -> _Manifest:
     try:
         manifest = _Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        reason = first_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise UserError(f"not a manifest this version reads: {reason}", where=str(path), mend=_AGAIN) from None
     if len(manifest.blocks) < manifest.blocks_total:
         done = f"{len(manifest.blocks)} of {manifest.blocks_total} blocks"
@@ -144,7 +145,7 @@ class _Reader:
         images = tuple(self._image(draft) for draft in self._drafts.values())
         if self._rewrites:
             lost = next(iter(self._rewrites))
-            raise UserError(f"caption {lost} is not there, but a rewrite of it", mend=_AGAIN)
+            raise UserError(f"caption {lost} is not there, but a rewrite of it", where="data", mend=_AGAIN)
         return images
 
     def _image(self, draft: _Draft) -> CaptionedImage:

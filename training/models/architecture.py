@@ -25,6 +25,7 @@ STRIDE = 32
 _OURS = Path(__file__).parent
 Model: TypeAlias = open_clip.CLIP | open_clip.CustomTextCLIP
 _EXPECTED = ("embed_dim", "vision_cfg", "text_cfg")
+_MEND = "describe it as open_clip's model_configs do"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Architecture:
         try:
             model: Model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**config)
         except (TypeError, ValueError, KeyError, AssertionError, RuntimeError, OSError) as error:
-            raise UserError(f"open_clip cannot build it: {_first_line(error)}", where=self.name) from error
+            raise UserError(f"open_clip cannot build it: {_first_line(error)}", where=self.name, mend=_MEND) from error
         self._check(model)
         if isinstance(model.visual, ModifiedResNet):
             _regrid(model.visual, self.image_size)
@@ -107,7 +108,9 @@ class Architecture:
         """Raise UserError where open_clip built what cannot run."""
         if 0 < model.context_length < self.context_length:
             raise UserError(
-                f"its text tower reads {model.context_length} tokens, not {self.context_length}", where=self.name
+                f"its text tower reads {model.context_length} tokens, not {self.context_length}",
+                where=self.name,
+                mend="set backbone.context_length to that",
             )
         projection = getattr(getattr(model.visual, "head", None), "proj", None)
         if isinstance(model.visual, TimmModel) and isinstance(projection, nn.Linear):
@@ -151,6 +154,7 @@ def find_architecture(model: str) -> Architecture:
     near = get_close_matches(model, [*our_models(), *open_clip.list_models()], n=3)
     raise UserError(
         f"no model is called {model}",
+        where="backbone.model",
         mend=f"{'perhaps ' + ', '.join(near) + '; or ' if near else ''}the path of a JSON file that describes it",
     )
 
@@ -164,9 +168,9 @@ def _read(path: Path, name: str) -> Architecture:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except ValueError as error:
-        raise UserError(f"is not JSON: {error}", where=str(path)) from error
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path), mend="give another file") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"is not JSON: {error}", where=str(path), mend="mend the file") from error
     nested = isinstance(document, dict) and "model_cfg" in document
     config = _checked(document["model_cfg"] if nested else document, str(path))
     text, folder = config["text_cfg"], path.resolve().parent
@@ -176,17 +180,36 @@ def _read(path: Path, name: str) -> Architecture:
     if nested and text.get("hf_tokenizer_name") and (folder / "tokenizer_config.json").is_file():
         text["hf_tokenizer_name"] = str(folder)  # open_clip too reads the tokenizer beside the description
     images = document.get("preprocess_cfg", {})
-    return Architecture(name, config, *(tuple(images[key]) if key in images else None for key in ("mean", "std")))
+    if not isinstance(images, dict):
+        raise UserError("`preprocess_cfg` must be a table", where=str(path), mend=_MEND)
+    return Architecture(name, config, *(_channels(images, key, str(path)) for key in ("mean", "std")))
+
+
+def _channels(images: Mapping[str, Any], key: str, where: str) -> tuple[float, ...] | None:
+    if images.get(key) is None:
+        return None
+    values = images[key]
+    if not isinstance(values, list) or len(values) != 3 or not all(isinstance(one, int | float) for one in values):
+        raise UserError(f"`{key}` must be three numbers, one a channel", where=where, mend=_MEND)
+    return tuple(values)
 
 
 def _checked(config: Any, where: str) -> dict[str, Any]:
     """The description, where it is one of a pair of towers."""
     if not isinstance(config, dict) or not all(key in config for key in _EXPECTED):
-        raise UserError(f"describes no model: it must have {', '.join(_EXPECTED)}", where=where)
+        raise UserError(f"describes no model: it must have {', '.join(_EXPECTED)}", where=where, mend=_MEND)
     if not all(isinstance(config[key], dict) for key in _EXPECTED[1:]):
-        raise UserError("`vision_cfg` and `text_cfg` must be tables", where=where)
+        raise UserError("`vision_cfg` and `text_cfg` must be tables", where=where, mend=_MEND)
+    size = config["vision_cfg"].get("image_size", 1)
+    sides = size if isinstance(size, list) else [size, size]
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UserError("`image_size` must be the pixels of a side, or height and width", where=where, mend=_MEND)
     if "multimodal_cfg" in config:
-        raise UserError("CoCa has a decoder besides its two towers and cannot be trained here", where=where)
+        raise UserError(
+            "CoCa has a decoder besides its two towers and cannot be trained here",
+            where=where,
+            mend="give another model",
+        )
     return config
 
 

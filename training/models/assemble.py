@@ -21,12 +21,13 @@ from .towers import images_through, texts_through
 from .weights import State, Weights, find_weights, fitted, known_tags, load_state, read_weights, sha256
 
 _TOWER_FILE = "model.safetensors"
+_SIZE = "set another backbone.image_size"
 
 
 class BackboneConfig(BaseModel):
     """Which model, which weights, and what is changed in it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     model: str = "ViT-B-16"
     """A name of open_clip's or of ours (`small`), or the path of a JSON file or a folder that describes a pair of
@@ -81,7 +82,9 @@ def assemble(config: BackboneConfig) -> Assembled:
         _try(model, architecture)
     if config.grad_checkpointing:
         if isinstance(model.visual, ModifiedResNet):
-            raise UserError("open_clip's ResNets have no gradient checkpointing", where=config.model)
+            raise UserError(
+                "open_clip's ResNets have no gradient checkpointing", where=config.model, mend="leave it off"
+            )
         model.set_grad_checkpointing()
     read = {"weights": weights and weights.sha256, "image_weights": trunk and trunk.sha256}
     if weights is None:
@@ -110,7 +113,7 @@ def _load(model: Model, architecture: Architecture, weights: Weights | None, tru
     visual, grid = model.visual, _grid(model.visual, architecture.image_size)
     if grid is not None and 0 in grid:
         height, width = architecture.image_size
-        raise UserError(f"images of {height}×{width} are smaller than a patch", where=architecture.name)
+        raise UserError(f"images of {height}×{width} are smaller than a patch", where=architecture.name, mend=_SIZE)
     parts: list[tuple[nn.Module, State, str, Path]] = []
     if weights is not None:
         old = None if weights.image_size is None else _grid(visual, weights.image_size)
@@ -118,7 +121,11 @@ def _load(model: Model, architecture: Architecture, weights: Weights | None, tru
         parts.append((model, state, architecture.name, weights.file))
     if trunk is not None:
         if not isinstance(visual, TimmModel):
-            raise UserError("`image_weights` are a timm tower's, and this model has none", where=architecture.name)
+            raise UserError(
+                "`image_weights` are a timm tower's, and this model has none",
+                where=architecture.name,
+                mend="leave it out",
+            )
         named = visual.trunk.default_cfg["classifier"]
         heads = tuple(f"{head}." for head in ([named] if isinstance(named, str) else named))
         own = {key: value for key, value in visual.trunk.state_dict().items() if key.startswith(heads)}
@@ -152,7 +159,9 @@ def _resize(visual: Any, architecture: Architecture) -> None:
         visual.set_input_size(architecture.image_size)
     except (AssertionError, ValueError, RuntimeError, TypeError) as error:
         height, width = architecture.image_size
-        raise UserError(f"its image tower cannot read {height}×{width}: {error}", where=architecture.name) from error
+        raise UserError(
+            f"its image tower cannot read {height}×{width}: {error}", where=architecture.name, mend=_SIZE
+        ) from error
 
 
 def _try(model: Model, architecture: Architecture) -> None:

@@ -62,5 +62,6 @@ def _layout(patches: int, like: tuple[int, int]) -> tuple[int, int]:
         return height, patches // height
     raise UserError(
         f"positions of {patches} patches: neither a square nor of the shape {like[0]}×{like[1]}",
+        where="backbone.weights",
         mend="give the `image_size` these weights were trained with",
     )

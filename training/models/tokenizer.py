@@ -42,6 +42,7 @@ class Tokenizer:
         if inner.mask_token_id is None:
             raise UserError(
                 f"the tokenizer {inner.name_or_path} has no mask token",
+                where="objective mlm",
                 mend="train without masked language modelling, or choose another text tower",
             )
         return SpecialTokens(
@@ -65,7 +66,11 @@ def _clip(text: Mapping[str, Any], context_length: int) -> Any:
     del tokenizer.bpe_ranks[last]
     known = text.get("vocab_size", CLIP_TOKENS.vocabulary)
     if known < CLIP_TOKENS.vocabulary:
-        raise UserError(f"a text tower of {known} tokens cannot read CLIP's {CLIP_TOKENS.vocabulary}")
+        raise UserError(
+            f"a text tower of {known} tokens cannot read CLIP's {CLIP_TOKENS.vocabulary}",
+            where="text_cfg",
+            mend="raise vocab_size",
+        )
     return tokenizer
 
 

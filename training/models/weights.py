@@ -69,7 +69,11 @@ def find_weights(weights: str, model: str) -> Weights:
     if path.is_dir():
         found = [path / name for name in _FILES if (path / name).is_file()]
         if not found:
-            raise UserError(f"the folder holds no {' or '.join(_FILES)}", where=weights)
+            raise UserError(
+                f"the folder holds no {' or '.join(_FILES)}",
+                where=weights,
+                mend="give a model's folder, or a file of weights",
+            )
         read = read_weights(found[0])
         if not (path / CONFIG_FILE).is_file():
             return read
@@ -145,7 +149,7 @@ def load_state(module: nn.Module, state: State, *, name: str, where: str) -> Non
         raise UserError(
             f"not the weights of {name}: {faults}",
             where=where,
-            mend=f'they look like those of {alike}: `model = "{alike}"`' if alike else "",
+            mend=f'they look like those of {alike}: `model = "{alike}"`' if alike else "give the weights of that model",
         )
     module.load_state_dict(state, strict=False)
 

@@ -6,6 +6,7 @@ import io
 
 from ....schemas.errors import UserError
 from ...sources.images import ImageFolder
+from ...sources.pictures import picture_errors
 
 _READ = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 
@@ -28,12 +29,9 @@ def as_read(content: bytes, path: str) -> tuple[str, bytes]:
     """
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            if picture.format in _READ:
-                return _READ[picture.format], content
-            png = io.BytesIO()
-            picture.convert("RGB").save(png, "PNG")
-            return "png", png.getvalue()
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UserError(f"is no image that can be read: {error}", where=path, mend="copy it again") from None
+    with picture_errors(path, "copy it again"), Image.open(io.BytesIO(content)) as picture:
+        if picture.format in _READ:
+            return _READ[picture.format], content
+        png = io.BytesIO()
+        picture.convert("RGB").save(png, "PNG")
+    return "png", png.getvalue()

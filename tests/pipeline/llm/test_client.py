@@ -24,10 +24,14 @@ def request(i: int = 0, **changes: Any) -> Request:
     return Request(**{**fields, **changes})
 
 
-def ask(server: ScriptedServer, *requests: Request, attempts: int = 3, timeout_s: float = 5.0) -> list[Completion]:
+def ask(
+    server: ScriptedServer, *requests: Request, attempts: int = 3, timeout_s: float = 5.0, faults: Any = None
+) -> list[Completion]:
+    told = (lambda fault: None) if faults is None else faults.append
+
     async def main() -> list[Completion | BaseException]:
         endpoint = await probe(server.url, "sesame", model=None, send_seed=None)
-        async with Client(endpoint, concurrency=4, timeout_s=timeout_s, attempts=attempts) as client:
+        async with Client(endpoint, concurrency=4, timeout_s=timeout_s, attempts=attempts, on_fault=told) as client:
             return list(await asyncio.gather(*map(client.complete, requests), return_exceptions=True))
 
     answers = asyncio.run(main())
@@ -50,27 +54,42 @@ def test_an_answer_and_what_was_sent(scripted: Any) -> None:
     assert "chat_template_kwargs" not in body
 
 
+HUGE = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1' + b"0" * 30 + b"}}"
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "kind"),
     [
-        Answer(status=429, headers={"Retry-After": "0"}),
-        Answer(status=500),
-        Answer(status=503),
-        Answer(body=b'{"choices": [{"mess'),
-        Answer(body=b'{"choices": []}'),
-        Answer(body=b'{"choices": [{"message": null}]}'),
-        Answer(body=b"[" * 100_000),
-        Answer(body=b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1' + b"0" * 30 + b"}}"),
-        Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}),
-        Answer(status=529),
-        Answer(drop=True),
+        (Answer(status=429, headers={"Retry-After": "0"}), "429"),
+        (Answer(status=429), "429"),
+        (Answer(status=500), "5xx"),
+        (Answer(status=503), "5xx"),
+        (Answer(status=504), "timeout"),
+        (Answer(status=529), "5xx"),
+        (Answer(body=b'{"choices": [{"mess'), "bad answer"),
+        (Answer(body=b'{"choices": []}'), "bad answer"),
+        (Answer(body=b'{"choices": [{"message": null}]}'), "bad answer"),
+        (Answer(body=b"[" * 100_000), "bad answer"),
+        (Answer(body=HUGE), "bad answer"),
+        (Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "bad answer"),
+        (Answer(drop=True), "connection"),
+        (Answer(reset="before"), "connection"),
+        (Answer(reset="middle"), "connection"),
+        (Answer(hang=True), "timeout"),
+        (Answer(body=b"{", headers={"Content-Length": "99"}), "timeout"),
+        (Answer(trickle_s=0.3), "timeout"),
+        (Answer(endless=True), "timeout"),
     ],
-    ids=["429", "500", "503", "truncated", "wrong schema", "null", "deep", "huge", "gzip", "529", "dropped"],
+    ids=[
+        *("429", "429 soon", "500", "503", "504", "529", "truncated", "wrong schema", "null", "deep", "huge", "gzip"),
+        *("dropped", "reset", "reset midway", "hangs", "hangs midway", "trickles", "endless"),
+    ],
 )
-def test_what_may_pass_is_tried_again(scripted: Any, fault: Answer) -> None:
-    server = scripted(lambda body, count: fault if count < 2 else rewrite(body, count))
-    [completion] = ask(server, request())
+def test_what_may_pass_is_tried_again(scripted: Any, fault: Answer, kind: str) -> None:
+    server, faults = scripted(lambda body, count: fault if count < 2 else rewrite(body, count)), []
+    [completion] = ask(server, request(), timeout_s=1.0 if kind == "timeout" else 20.0, faults=faults)
     assert completion.error is None
+    assert faults == [kind, kind]
     assert len(server.requests) == 3
 
 
@@ -100,6 +119,61 @@ def test_a_server_that_fails_everything_ends_the_run(scripted: Any) -> None:
     server = scripted(lambda body, count: Answer(status=500))
     with pytest.raises(RunFailed, match="does not answer"):
         ask(server, *map(request, range(12)), attempts=1)
+
+
+def test_a_server_that_always_says_later_ends_the_run(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One try in half a second, so that all of the three of each would take 9 s. No request would be the eighth to fail.
+    monkeypatch.setattr("tbpr_data.pipeline.llm.client._LONGEST_WAIT_S", 0.5)
+    server = scripted(lambda body, count: Answer("no", status=429, headers={"Retry-After": "60"}))
+    with pytest.raises(RunFailed, match="does not answer: HTTP 429"):
+        ask(server, *map(request, range(6)), timeout_s=0.5)
+
+
+def test_a_list_of_models_that_trickles_is_not_waited_for(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tbpr_data.pipeline.llm.connection._LIST_TIMEOUT_S", 1.0)
+    with pytest.raises(RunFailed, match="no answer in 1 s"):
+        asyncio.run(probe(_trickling(scripted()), None, model=None, send_seed=None))
+
+
+def _trickling(server: ScriptedServer) -> str:
+    send = server._send
+    server._send = lambda handler, status, body, answer=None: send(  # type: ignore[method-assign]
+        handler, status, body, Answer(trickle_s=0.5)
+    )
+    return server.url
+
+
+def renamed(first: str, later: str) -> Any:
+    """Answers as one model twice, then as another."""
+
+    def answer(body: dict[str, Any], count: int) -> Answer:
+        said = rewrite(body, count)
+        said.model = first if count < 2 else later
+        return said
+
+    return answer
+
+
+def test_another_model_in_the_answers_ends_the_run(scripted: Any) -> None:
+    server = scripted(renamed("org/one", "org/two"))
+    with pytest.raises(RunFailed, match="another model answers now: an answer says that 'org/two' gave it"):
+        ask(server, *map(request, range(4)))
+    # What was asked for does not matter.
+    assert len(ask(scripted(renamed("/models/one.gguf", "/models/one.gguf")), *map(request, range(4)))) == 4
+
+
+@pytest.mark.parametrize("models", [("scripted", "more"), ("other",)])
+def test_after_a_broken_connection_the_same_model_must_be_served(scripted: Any, models: tuple[str, ...]) -> None:
+    def answer(body: dict[str, Any], count: int) -> Answer:
+        server._models = models  # which its answers do not tell
+        return Answer(drop=True) if count == 0 else rewrite(body, count)
+
+    server = scripted(answer)
+    if "scripted" in models:
+        assert not ask(server, request())[0].error
+    else:
+        with pytest.raises(RunFailed, match="the server was gone, and now serves other; it was 'scripted'"):
+            ask(server, request())
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

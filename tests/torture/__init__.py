@@ -1,0 +1,1 @@
+"""Breaks `tbpr-data augment` in every way we can think of, and looks whether anything was lost."""
