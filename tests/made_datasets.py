@@ -68,9 +68,15 @@ def make(root: Path, rows: Sequence[dict[str, Any]], *, images: dict[str, bytes]
     Manifest(
         run_id="0" * 16,
         fingerprint="0" * 64,
-        made_from={"config": {"embed_images": images is not None}, "prompts": {}},
-        source={"datasets": list(dict.fromkeys(row["dataset"] for row in rows))},
-        versions={},
+        made_from={
+            "config": {"embed_images": images is not None, "negatives": {"enabled": True}, "checks": {}},
+            "prompts": {},
+        },
+        source={
+            "datasets": list(dict.fromkeys(row["dataset"] for row in rows)),
+            **{"captions": len(rows), "images": len(rows), "identities": 1, "repairs": {}},
+        },
+        versions={"tbpr-data": "0"},
         blocks_total=len(blocks),
         blocks=tuple(blocks),
     ).write(root)

@@ -62,7 +62,7 @@ def push(
     from ..screen import Screen
     from .contents import open_contents
     from .hub import Hub, check_name
-    from .push import REWRITES_ONLY, stage
+    from .push import REWRITES_ONLY, choose_license, stage, terms_for
     from .push import push as run_push
 
     check_name(repo)
@@ -71,9 +71,11 @@ def push(
     if release not in (None, REWRITES_ONLY):
         raise UserError(f"{release!r} is no kind of release", where="--release", mend=f"give {REWRITES_ONLY}")
     screen = Screen()
-    hub = None if dry_run else Hub(repo, say=screen.say)
     with screen.waiting(f"reading {folder}"), disk_errors(folder, _ROOM):
         contents = open_contents(folder)
+        # What is refused anyway is refused before a token is asked for, and both before the card is made.
+        choose_license(terms_for(contents), license_, release=release is not None)
+        hub = None if dry_run else Hub(repo, say=screen.say)
         staged = stage(contents, repo, release=release is not None, license=license_, images_root=images_root)
     for file in staged.files:
         screen.say(f"{file.size:>15,}  {file.path}")

@@ -55,18 +55,22 @@ def join(folder: Path, source: Source, out: Path, *, source_path: str, images_ro
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("not empty", where=str(out), mend="give a new --out")
     # Under its name only when it is whole: killed, the same command begins anew.
-    work = out.with_name(f".{out.name}.joining")
+    place = out.resolve()
+    work = place.with_name(f".{place.name}.joining")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    copy_run(folder, work, source=source_path, images_root=images_root)
-    joiner = _Joiner(folder, release, source, work)
-    written = {one.shard.path: joiner.shard(one) for one in release.shards}
-    manifest = with_shards(release.manifest, written)
-    write_card(work, manifest)
-    manifest.write(work)
-    if out.exists():
-        out.rmdir()
-    work.rename(out)
+    try:
+        copy_run(folder, work, source=source_path, images_root=images_root)
+        joiner = _Joiner(folder, release, source, work)
+        written = {one.shard.path: joiner.shard(one) for one in release.shards}
+        manifest = with_shards(release.manifest, written)
+        write_card(work, manifest)
+        manifest.write(work)
+        if place.exists():
+            place.rmdir()
+        work.rename(place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return Joined(
         manifest=manifest,
         captions=joiner.captions,

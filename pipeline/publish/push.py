@@ -49,9 +49,8 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
     Raises UserError where the terms of a source, or their lack, do not allow it.
     """
     contents = _with_prompts(contents)
-    # Of the rows, which are hashed: the manifest's own list may be written by hand.
-    terms = [terms_of(name) for name in dict.fromkeys(row["dataset"] for row in contents.rows("pairs", ["dataset"]))]
-    chosen = _license(terms, license, release=release)
+    terms = terms_for(contents)
+    chosen = choose_license(terms, license, release=release)
     folder = contents.root / STATE / ("release" if release else "publish")
     folder.mkdir(parents=True, exist_ok=True)
     given = contents
@@ -107,6 +106,11 @@ def _with_prompts(contents: Contents) -> Contents:
     return replace(contents, manifest=contents.manifest.model_copy(update={"prompts": tuple(prompts)}))
 
 
+def terms_for(contents: Contents) -> list[Terms]:
+    """The terms of the datasets that the rows are of: the manifest's own list may be written by hand."""
+    return [terms_of(name) for name in dict.fromkeys(row["dataset"] for row in contents.rows("pairs", ["dataset"]))]
+
+
 def _readable(release: Contents) -> dict[str, tuple[int, int]]:
     """What of a release can be read as it stands: rewrites and hard negatives, and of how many."""
     rewrites, negatives = [0, 0], [0, 0]
@@ -160,7 +164,7 @@ def _loaded_back(staged: Staged, hub: Hub, pushed: Pushed) -> int:
         ) from None
 
 
-def _license(terms: Sequence[Terms], given: str | None, *, release: bool) -> str:
+def choose_license(terms: Sequence[Terms], given: str | None, *, release: bool) -> str:
     """The licence to name on the Hub. Raises UserError where the sources' terms do not allow to publish."""
     if release:
         return given or "other"

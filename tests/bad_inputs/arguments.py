@@ -1,6 +1,6 @@
 """Arguments of every command, and what `parse` and `check` read."""
 
-from .case import SOURCE, Case, both, folder_at, nothing, records, table, text
+from .case import SOURCE, Case, both, folder_at, nothing, table, text
 
 MAKE = "augment {dir}/x.json --endpoint {url} --out {dir}/out "
 NEGATIVES = "negatives {dir}/x.json --out {dir}/out "
@@ -61,7 +61,8 @@ CASES = (
         "no captions",
         SOURCE,
         MAKE + "--limit 0",
-        "run config: source.limit: Input should be greater than or equal to 1 (`tbpr-data augment --help` names the keys)",
+        "run config: source.limit: Input should be greater than or equal to 1 (`tbpr-data augment --help` names "
+        "the keys)",
     ),
     Case("an unknown format", SOURCE, MAKE + "--format coco", "--format: unknown format 'coco' (one of auto, …)"),
     Case(
@@ -93,7 +94,8 @@ CASES = (
         "an unknown recipe of negatives",
         SOURCE,
         NEGATIVES + "--recipe nope",
-        "run config: negatives.recipe: Input should be 'person' or 'negclip' (`tbpr-data augment --help` names the keys)",
+        "run config: negatives.recipe: Input should be 'person' or 'negclip' (`tbpr-data augment --help` names the "
+        "keys)",
     ),
     Case("an unknown scorer", SOURCE, NEGATIVES + "--scorer nope", f"likelihood: unknown model 'nope' {_MODELS}"),
     Case(
@@ -161,7 +163,8 @@ CASES = (
         "a model of pickled weights",
         both(SOURCE, text("m/config.json", "{}"), text("m/pytorch_model.bin", "x")),
         "augment {dir}/x.json --out {dir}/out --llm {dir}/m",
-        "{dir}/m: no *.safetensors in this model folder (convert the weights with save_pretrained; pickled weights are not loaded)",
+        "{dir}/m: no *.safetensors in this model folder (convert the weights with save_pretrained; pickled weights "
+        "are not loaded)",
     ),
     Case(
         "a server's setting that there is not",

@@ -154,13 +154,15 @@ CASES = (
     ),
     _record(
         "an image twice",
-        "1, `file_path`: duplicate image id cuhk-pedes/a.jpg: it is at record 0 already (put an image's captions into one record)",
+        "1, `file_path`: duplicate image id cuhk-pedes/a.jpg: it is at record 0 already (put an image's captions "
+        "into one record)",
         cuhk(),
         cuhk(),
     ),
     _record(
         "an identity in two splits",
-        "1, `split`: identity 1 of cuhk-pedes is in test here and in train at record 0 (an identity belongs to one split)",
+        "1, `split`: identity 1 of cuhk-pedes is in test here and in train at record 0 (an identity belongs to one "
+        "split)",
         cuhk(),
         cuhk("b.jpg", split="test"),
     ),

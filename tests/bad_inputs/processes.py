@@ -1,4 +1,6 @@
-"""A few rows for processes of their own: what `main` itself makes of them, and commands that write to stdout's bytes."""
+"""A few rows for processes of their own: what `main` itself makes of them, and commands that write raw bytes."""
+
+"bytes."
 
 from .case import SOURCE, Case, both, folder_at, nothing, text
 

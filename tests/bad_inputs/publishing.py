@@ -103,7 +103,8 @@ CASES = (
     _export(
         "a release to export",
         nothing,
-        "{dir}/release: a release without its source's captions (put them back first: tbpr-data join DIR --source SOURCE --out OUT)",
+        "{dir}/release: a release without its source's captions (put them back first: tbpr-data join DIR --source "
+        "SOURCE --out OUT)",
         EXPORT.replace("{dir}/set", "{dir}/release"),
     ),
     _export(
@@ -161,7 +162,8 @@ CASES = (
     _push(
         "captions that may not be published",
         PUSH,
-        "cuhk-pedes: the images of … may not be published again; … (push --release rewrites-only publishes what may be)",
+        "cuhk-pedes: the images of … may not be published again; … (push --release rewrites-only publishes what "
+        "may be)",
     ),
     _push(
         "an unknown kind of release",
@@ -182,7 +184,8 @@ CASES = (
     _join(
         "nothing to join",
         nothing,
-        "{dir}/set: no release: there is no release.json (give what push --release rewrites-only made)",
+        "{dir}/set: no release: release.json cannot be read (No such file or directory) (give what push --release "
+        "rewrites-only made)",
         JOIN.replace("/release", "/set"),
     ),
     _join(
@@ -198,7 +201,8 @@ CASES = (
     _join(
         "a release that lost its shards' names",
         _json("release/release.json", lambda release: release.update(shards=[])),
-        f"{{dir}}/release/release.json: not a release this version reads: its shards are not those of its manifest {_RELEASE}",
+        f"{{dir}}/release/release.json: not a release this version reads: its shards are not those of its manifest "
+        f"{_RELEASE}",
     ),
     _join(
         "a release's shard with a flipped byte",
@@ -213,12 +217,14 @@ CASES = (
     _join(
         "another edition of the source",
         _json("src/reid_raw.json", lambda records: records[0].update(captions=["A man.", "A woman."])),
-        "{dir}/src: says something else of cuhk-pedes/cam/0000.jpg#0 than the dataset was made from (give the same edition of the source)",
+        "{dir}/src: says something else of cuhk-pedes/cam/0000.jpg#0 than the dataset was made from (give the same "
+        "edition of the source)",
     ),
     _join(
         "a part of the source",
         _json("src/reid_raw.json", lambda records: records.pop()),
-        "{dir}/src: has no caption cuhk-pedes/cam/0003.jpg#0 (its first is …) (give the source that the dataset was made from, whole)",
+        "{dir}/src: has no caption cuhk-pedes/cam/0003.jpg#0 (its first is …) (give the source that the dataset "
+        "was made from, whole)",
     ),
     _join("a folder of something else to join into", text("out/x", ""), "{dir}/out: not empty (give a new --out)"),
 )

@@ -2,15 +2,17 @@
 
 import socket
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from scripted_server import Answer, ScriptedServer, rewrite
 
-from .case import SOURCE, Case, Server
+from .case import SOURCE, Case
 
-COMMAND = "augment {dir}/x.json --endpoint {url} --out {dir}/out --no-negatives --samples 1 --set server.attempts=1 --set workers=1"
+COMMAND = (
+    "augment {dir}/x.json --endpoint {url} --out {dir}/out --no-negatives --samples 1 --set server.attempts=1 "
+    "--set workers=1"
+)
 _UP = "(is the server up, the URL right?)"
 _BASE = "(the base URL ends in /v1 and --llm is a model it serves)"
 _KEY = "(check the key in the environment (server.api_key_env names the variable, OPENAI_API_KEY by default))"

@@ -32,14 +32,16 @@ CASES = (
         "an image that is a link out of the root",
         _link_out,
         FILE,
-        "{dir}/x.json, record 0, `file_path`: a.jpg is a link that leaves the images' root {dir}/imgs (copy the images, or "
+        "{dir}/x.json, record 0, `file_path`: a.jpg is a link that leaves the images' root {dir}/imgs (copy the "
+        "images, or "
         "give --images-root the folder it leads to)",
     ),
     Case(
         "a folder of images that is a link out of the root",
         _linked_folder,
         FILE,
-        "{dir}/x.json, record 0, `file_path`: sub/a.jpg is a link that leaves the images' root {dir}/imgs (copy the images, "
+        "{dir}/x.json, record 0, `file_path`: sub/a.jpg is a link that leaves the images' root {dir}/imgs (copy "
+        "the images, "
         "or give --images-root the folder it leads to)",
     ),
     Case(
@@ -84,6 +86,7 @@ CASES = (
         "a release without captions as a source",
         text("release.json", "{}"),
         FOLDER,
-        "{dir}: a release without its source's captions (put them back first: tbpr-data join DIR --source SOURCE --out OUT)",
+        "{dir}: a release without its source's captions (put them back first: tbpr-data join DIR --source SOURCE "
+        "--out OUT)",
     ),
 )

@@ -42,7 +42,8 @@ CASES = (
     _line("a line that is a list", "2: is not an object but a list (JSON Lines has one object a line)", row(), [1]),
     _line(
         "a first line without a path",
-        "1: missing key `file_path` (or `image_path`, `img_path`, `file_name`); it has `a` (rename the column, or add it: "
+        "1: missing key `file_path` (or `image_path`, `img_path`, `file_name`); it has `a` (rename the column, or "
+        "add it: "
         "file_path, pid, split and captions are needed)",
         {"a": 1},
     ),
@@ -90,7 +91,8 @@ CASES = (
     ),
     _table(
         "Parquet without an identity",
-        ": missing key `pid` (or `id`, `person_id`); it has `caption`, `file_path`, `split` (rename the column, or add it: "
+        ": missing key `pid` (or `id`, `person_id`); it has `caption`, `file_path`, `split` (rename the column, or "
+        "add it: "
         "file_path, pid, split and captions are needed)",
         row(pid=...),
     ),

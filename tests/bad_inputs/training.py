@@ -149,7 +149,8 @@ CASES = (
         "an image that is missing",
         _changed(lambda folder: (folder / "src/imgs/0.jpg").unlink()),
         TRAIN,
-        "{dir}/src/imgs: 1 image is missing: 0.jpg (copy them there, give another --images-root, or remove them from the source)",
+        "{dir}/src/imgs: 1 image is missing: 0.jpg (copy them there, give another --images-root, or remove them "
+        "from the source)",
     ),
     Case(
         "a link out of the images",

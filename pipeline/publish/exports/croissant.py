@@ -23,5 +23,8 @@ def export_croissant(contents: Contents, out: Path, images: ImageFolder | None) 
         description=f"{sources} for text-based person retrieval, with rewrites and hard negatives made by tbpr-data.",
         license=" and ".join(sorted(licences)),
     )
+    counts: dict[str, int] = {}
+    for shard in contents.shards("pairs"):
+        counts[shard.split] = counts.get(shard.split, 0) + shard.rows
     note = f"its paths are relative: it belongs beside data/ in {contents.root}"
-    return Exported(files=(file.name,), counts={}, notes=(note,))
+    return Exported(files=(file.name,), counts=counts, notes=(note,))

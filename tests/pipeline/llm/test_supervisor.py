@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ import pytest
 from augment_runs import AUGMENT, read, shards
 from conftest import write_cuhk
 from fake_vllm import FakeVllm
+
+from tbpr_data.pipeline.config import load_config
+from tbpr_data.pipeline.run import augment as augment_here
+from tbpr_data.pipeline.screen import Screen
 
 FIXED = ["--samples=2", "--no-negatives", "--set=block_size=8", "--set=workers=1", "--set=server.concurrency=8"]
 
@@ -47,12 +52,11 @@ def answered(out: Path) -> list[str]:
 @pytest.mark.parametrize(
     "lives",
     [
-        [{"dies_after": 10}, {"dies_after": 0}],
         # In its second life it does not come up: what the first one held is not always free at once.
-        [{"dies_after": 10}, {"bad_start": 1}],
+        [{"dies_after": 10}, {"bad_start": 1}, {"dies_after": 12}],
         [{"engine_dies_after": 10}],
     ],
-    ids=["killed twice", "killed, then no memory", "dead engine"],
+    ids=["killed", "dead engine"],
 )
 def test_a_server_that_dies_is_started_again(
     cuhk: Path, tmp_path: Path, undisturbed: dict[str, str], lives: list[dict[str, Any]]
@@ -98,20 +102,18 @@ def test_one_whose_first_request_kills_it_says_so(cuhk: Path, tmp_path: Path) ->
     assert "vLLM ended with exit code -9; its log ends with" in done.stderr
 
 
-def test_one_that_stays_with_a_dead_engine_is_ended(cuhk: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    vllm = FakeVllm(tmp_path / "vllm", [{"engine_dies_after": 5, "stays": True}])
+def test_one_that_stays_with_a_dead_engine_is_ended(
+    cuhk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # In this process: no flag shortens the patience with one that is unwell.
-    from tbpr_data.pipeline import run
-    from tbpr_data.pipeline.config import load_config
-    from tbpr_data.pipeline.screen import Screen
-
+    vllm = FakeVllm(tmp_path / "vllm", [{"engine_dies_after": 5, "stays": True}])
     monkeypatch.setattr("tbpr_data.pipeline.llm.supervisor._UNWELL_S", 3)
-    monkeypatch.setattr("sys.path", [str(vllm.folder / "path"), *__import__("sys").path])
+    monkeypatch.setattr(sys, "path", [str(vllm.folder / "path"), *sys.path])
     for name, value in vllm.environment.items():
         monkeypatch.setenv(name, value)
     sets = ["server.device=cpu", "workers=1", "server.concurrency=8", "negatives.enabled=false"]
     config = load_config(None, sets, {"source.path": str(cuhk), "llm.model": str(vllm.model)})
-    outcome = run.augment(config, tmp_path / "out", Screen(quiet=True))
+    outcome = augment_here(config, tmp_path / "out", Screen(quiet=True))
     assert not outcome.failed
     assert len(vllm.pids) == 2
 

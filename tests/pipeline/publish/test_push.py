@@ -16,6 +16,7 @@ from scripted_server import ScriptedServer
 
 from tbpr_data.pipeline.publish import push as pushing
 from tbpr_data.pipeline.publish.contents import open_contents
+from tbpr_data.pipeline.publish.hub import Hub
 from tbpr_data.pipeline.publish.push import Staged
 from tbpr_data.schemas.errors import RunFailed, UserError
 
@@ -55,7 +56,8 @@ def staged(dataset: Path) -> Staged:
 
 
 def push(one: Staged) -> str:
-    return pushing.push(one, REPO, private=False, revision=None, message="A push", say=lambda _: None).commit
+    hub = Hub(REPO, say=lambda _: None)
+    return pushing.push(one, hub, private=False, revision=None, message="A push", say=lambda _: None).commit
 
 
 def there(hub: LoopbackHub) -> dict[str, str | None]:
@@ -152,6 +154,8 @@ def busy(path: str, times: int, **fault: object) -> Callable[[str, str, int], Fa
         ("/commit/", {"lose_reply": True}),
         ("/repos/create", {"status": 500}),
         ("/preupload/", {"drop": True}),
+        ("/resolve/", {"drop": True}),
+        ("/tree/", {"status": 503}),
     ],
 )
 def test_faults_that_pass(
@@ -178,7 +182,11 @@ def test_bad_calls(hub: LoopbackHub, dataset: Path, tmp_path: Path, monkeypatch:
     shutil.copytree(dataset, changed)
     shard = next(changed.glob("data/*.parquet"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    (tmp_path / "user/here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     told = {
+        ("push", dataset, "--repo", "user/here"): "is a path here too",
+        ("push", dataset, "--repo", REPO, "--message", " "): "--message: is empty",
         ("push", tmp_path / "none", "--repo", REPO): "no such folder",
         ("push", tmp_path, "--repo", REPO): "no manifest.json",
         ("push", changed, "--repo", REPO): "not the file that the manifest names",
