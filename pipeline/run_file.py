@@ -33,7 +33,11 @@ def copy_run(folder: Path, out: Path, *, source: str, images_root: Path | None) 
 
 def published_run(folder: Path) -> str:
     """It as others may see it: of paths on this machine the last part alone. Raises UserError."""
-    return _COMMENT + tomli_w.dumps(_without_folders(read_run(folder)))
+    values = _without_folders(read_run(folder))
+    for key in ("path", "images_root"):  # also where they are relative: folders have names of their own
+        if (place := values["source"].get(key)) and not str(place).startswith("hf:"):
+            values["source"][key] = PureWindowsPath(place).name
+    return _COMMENT + tomli_w.dumps(values)
 
 
 def read_run(folder: Path) -> dict[str, Any]:

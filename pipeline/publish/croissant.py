@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,6 @@ def write_croissant(
     license: str | None,
     url: str | None = None,
     cite_as: str | None = None,
-    version: str | None = None,
-    published: date | None = None,
 ) -> Path:
     """Write `croissant.json` into `out`, where the shards lie at their own paths; the rest as `croissant`."""
     text = croissant(
@@ -42,8 +39,6 @@ def write_croissant(
         license=license,
         url=url,
         cite_as=cite_as,
-        version=version,
-        published=published,
     )
     write_text(out / FILE, text)
     return out / FILE
@@ -57,8 +52,6 @@ def croissant(
     license: str | None,
     url: str | None = None,
     cite_as: str | None = None,
-    version: str | None = None,
-    published: date | None = None,
 ) -> str:
     """The Croissant 1.1 description of a dataset, as JSON-LD; the same folder and arguments give the same text.
 
@@ -74,8 +67,6 @@ def croissant(
         license: its licence, as a URL or an SPDX id; none where there is none to give.
         url: its page.
         cite_as: how to cite it, as BibTeX.
-        version: of the dataset, as MAJOR.MINOR.PATCH.
-        published: the day it was published.
 
     Raises:
         UserError: mlcroissant finds fault with it.
@@ -94,8 +85,6 @@ def croissant(
             license=license,
             url=url,
             cite_as=cite_as,
-            version=version,
-            date_published=datetime.combine(published, time()) if published else None,
             in_language=["en"],
             keywords=_keywords(contents),
             distribution=distribution(contents, context),
@@ -108,7 +97,7 @@ def croissant(
         _prove(json.loads(text))
     except mlc.ValidationError as error:
         what = "mlcroissant finds fault with it: " + " ".join(str(error).split())
-        raise UserError(what, where=FILE, mend="mend the name, licence, page or version that it is given") from None
+        raise UserError(what, where=FILE, mend="mend the name, licence or page that it is given") from None
     return text
 
 

@@ -1,7 +1,5 @@
 """A few rows for processes of their own: what `main` itself makes of them, and commands that write raw bytes."""
 
-"bytes."
-
 from .case import SOURCE, Case, both, folder_at, nothing, text
 
 CASES = (
@@ -37,11 +35,5 @@ CASES = (
         "negatives {dir}/x.json --out {dir}/" + "o" * 300,
         "{dir}/ooo…: File name too long (give another path, or mend what is there)",
         code=1,
-    ),
-    Case(
-        "a recipe that is a folder",
-        folder_at("r.toml"),
-        "train {dir}/r.toml {dir} --out {dir}/out",
-        "{dir}/r.toml: cannot be read: Is a directory (give the path of a recipe)",
     ),
 )

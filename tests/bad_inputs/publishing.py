@@ -171,12 +171,6 @@ CASES = (
         "--release: 'all' is no kind of release (give rewrites-only)",
     ),
     _push(
-        "a dataset that lost its run.toml",
-        PUSH + " --release rewrites-only --images-root {dir}/src/imgs",
-        "{dir}/set/run.toml: cannot be read: No such file or directory (make the dataset again)",
-        _removed("set/run.toml"),
-    ),
-    _push(
         "a repository without a namespace",
         "push {dir}/set --repo x --release rewrites-only --images-root {dir}/src/imgs",
         "--repo: 'x' has no namespace (give NAMESPACE/NAME)",
