@@ -388,9 +388,6 @@ def main() -> None:
     except UserError as error:
         sys.stderr.write(f"tbpr-data: {error}\n")
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("tbpr-data: interrupted; the same command begins again\n")
-        sys.exit(130)
     except OSError as error:
         if error.filename is None:
             raise  # a fault of ours

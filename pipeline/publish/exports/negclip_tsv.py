@@ -23,6 +23,8 @@ from .groups import CaptionedImage, Row, images_of, missing, some, splits
 
 _COLUMNS = ("title", "filepath", "neg_caption", "neg_image")
 _STRANGERS = 3  # as many as NegCLIP has similar images
+# What a spreadsheet takes for a formula at the beginning of a cell, quoted or not, and for text behind anything else.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass
@@ -60,12 +62,20 @@ def export_negclip_tsv(contents: Contents, out: Path, images: ImageFolder | None
             table.writerow(_COLUMNS)
             for row, similar in _rows(contents, split, plan):
                 negatives = [negative["text"] for negative in row["negatives"]]
-                table.writerow([row["text"], row["image_path"], repr(negatives), repr(similar)])
+                table.writerow(
+                    [_plain(row["text"], " "), _plain(row["image_path"], "./"), repr(negatives), repr(similar)]
+                )
     return Exported(
         files=tuple(f"{split}.tsv" for split in plans),
         counts={split: len(plan.identities) for split, plan in plans.items()},
         notes=tuple(_notes(contents, out, images, plans)),
     )
+
+
+def _plain(cell: str, before: str) -> str:
+    """A cell that is no formula. Training sees no difference: CLIP's tokenizers take white space off a text's ends, and
+    `./` before a path names the same file."""
+    return before + cell if cell.startswith(_FORMULA) else cell
 
 
 def _kept(image: CaptionedImage) -> list[Row]:

@@ -171,7 +171,8 @@ def test_any_text_comes_back_as_it_was(odd: tuple[str, ...], texts: list[str]) -
         assert all(negatives == texts for negatives in table["neg_caption"])
         # What pandas takes for a missing value everywhere else it takes for one here.
         known = [(a, b) for a, b in zip(table["title"], texts, strict=True) if b not in STR_NA_VALUES]
-        assert all(a == b for a, b in known)
+        # Behind a space where a spreadsheet would take it for a formula.
+        assert all(a == (f" {b}" if b.startswith(("=", "+", "-", "@", "\t", "\r")) else b) for a, b in known)
         found = {sample["txt"].decode(): sample for sample in samples(folder / "webdataset", "train")}
         assert set(found) == set(texts)
         assert all(json.loads(one["negatives.json"])[1]["text"] == texts[1] for one in found.values())
