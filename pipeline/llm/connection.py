@@ -5,13 +5,19 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp.transport import AIOHTTP_EXC_MAP
 
 from ...schemas.completion import EngineInfo, storable
 from ...schemas.errors import RunFailed, UserError
 
 _LIST_TIMEOUT_S = 10.0
+# What does not speak HTTP (SSH, TLS where there should be none) raises what httpx_aiohttp has no name for.
+AIOHTTP_EXC_MAP.setdefault(aiohttp.ClientError, httpx.RemoteProtocolError)
+# Escape sequences among them, which a terminal would obey.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,9 @@ def open_http(base_url: str, api_key: str | None, *, timeout_s: float, connectio
         raise UserError(
             "not an http:// or https:// URL", where=f"--endpoint {base_url}", mend="for example http://HOST:8000/v1"
         )
+    if url.userinfo:  # messages, logs and lists of processes show a URL
+        mend = "take it out, and set the key in the environment (server.api_key_env names the variable)"
+        raise UserError("the URL holds a password", where="--endpoint", mend=mend)
     # Over aiohttp: httpx's own pool looks at every connection for every request, 8 ms an answer with 128 in flight.
     return HttpxAiohttpClient(
         base_url=base_url,
@@ -70,8 +79,9 @@ async def served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str
     except (httpx.ReadTimeout, TimeoutError):
         raise RunFailed(f"no answer in {_LIST_TIMEOUT_S:.0f} s", where=base_url, mend="is the server up?") from None
     except httpx.TransportError as error:
+        reason = " ".join(str(error).split())
         raise RunFailed(
-            f"cannot be reached: {error}", where=base_url, mend="is the server up, the URL right?"
+            f"cannot be reached: {reason}", where=base_url, mend="is the server up, the URL right?"
         ) from None
     if response.status_code in (401, 402, 403, 404):
         raise refused(response, base_url)
@@ -83,7 +93,7 @@ async def served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str
         )
     try:
         models = [entry for entry in response.json()["data"] if "id" in entry]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         models = []
     if not models:
         raise RunFailed("no list of models at /models", where=base_url, mend="the base URL ends in /v1")
@@ -91,14 +101,17 @@ async def served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str
 
 
 def error_text(response: httpx.Response) -> str:
-    """The server's own words, in one line of at most 200 characters."""
+    """The server's own words, in one line of at most 200 characters, and without the key that some send back."""
     try:
         body = response.json()
         error = body.get("error", body) if isinstance(body, dict) else body
         text = str(error.get("message", error) if isinstance(error, dict) else error)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = response.text
-    return storable(" ".join(text.split())[:200]) or response.reason_phrase
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    if key := response.request.headers.get("Authorization", "").removeprefix("Bearer "):
+        line = line.replace(key, "…")
+    return storable(line[:200]) or response.reason_phrase
 
 
 def refused(response: httpx.Response, base_url: str) -> UserError:

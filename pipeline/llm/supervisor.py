@@ -46,7 +46,7 @@ class Supervisor:
             if not self.server.alive:
                 await self._revive(self.server.ended)
             elif unwell_s >= _UNWELL_S:
-                await self._revive(f"vLLM runs but has answered nothing for {unwell_s:.0f} s")
+                await self._revive(f"vLLM runs but has not been well for {unwell_s:.0f} s")
 
     async def life(self) -> int:
         """Which of its lives the server is in, from 1; waits while it is between two."""

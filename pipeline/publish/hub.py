@@ -197,8 +197,13 @@ def _status(error: Exception) -> int | None:
 
 
 def _reason(error: BaseException | None) -> str:
-    told = getattr(error, "server_message", None) or str(error)
-    return " ".join(str(told).split())[:200] or type(error).__name__
+    """What the Hub says, in one line, without the token that a proxy may send back."""
+    from huggingface_hub import get_token
+
+    told = " ".join(str(getattr(error, "server_message", None) or error).split())
+    if token := get_token():
+        told = told.replace(token, "…")
+    return told[:200] or type(error).__name__
 
 
 _backoff = wait_random_exponential(multiplier=1, max=_LONGEST_WAIT_S)

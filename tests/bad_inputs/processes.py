@@ -1,6 +1,6 @@
 """A few rows for processes of their own: what `main` itself makes of them, and commands that write raw bytes."""
 
-from .case import SOURCE, Case, both, folder_at, nothing, text
+from .case import SOURCE, Case, both, nothing, text
 
 CASES = (
     Case(

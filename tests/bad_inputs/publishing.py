@@ -159,6 +159,27 @@ CASES = (
         EXPORT.replace("jsonl", "webdataset") + " --images-root {dir}/src/imgs",
         leaves=("out", "out/.tbpr-export.json"),
     ),
+    _export(
+        "another configuration on a folder",
+        nothing,
+        "{dir}/set: this dataset was made with another configuration (config.seed: 0 → 3) (give another --out, or the same "
+        "configuration again)",
+        "negatives {dir}/src --out {dir}/set --seed 3",
+        leaves=_STATE,
+    ),
+    _export(
+        "a newer version's folder as --out",
+        _manifest(format=2),
+        f"{{dir}}/set/manifest.json: not a manifest this version reads: format: Input should be 1 {_NEWER}",
+        "negatives {dir}/src --out {dir}/set",
+    ),
+    Case(
+        "no dataset to verify",
+        nothing,
+        "verify {dir}",
+        f"{{dir}}: no dataset of ours: there is no manifest.json {_OURS}",
+    ),
+    Case("no dataset to tell of", nothing, "status {dir}/no", f"{{dir}}/no: no such folder {_OURS}"),
     _push(
         "captions that may not be published",
         PUSH,

@@ -79,9 +79,22 @@ CASES = (
     _url("no such host", "http://nowhere.invalid/v1", f"http://nowhere.invalid/v1/: cannot be reached: … {_UP}", 1),
     _url("an endpoint without http://", "127.0.0.1:8000", f"--endpoint 127.0.0.1:8000/: {_SCHEME}"),
     _url("an endpoint of files", "file:///etc/passwd", f"--endpoint file:///etc/passwd/: {_SCHEME}"),
+    _url(
+        "a password in the URL",
+        "http://me:sesame@127.0.0.1:9/v1",
+        "--endpoint: the URL holds a password (take it out, and set the key in the environment (server.api_key_env "
+        "names the variable))",
+    ),
     _url("a port beyond ports", "http://127.0.0.1:99999/v1", f"--endpoint http://127.0.0.1:99999/v1/: {_SCHEME}"),
     _url("a page that is not there", "{url}/more", f"{{url}}/more/: HTTP 404: no such page {_BASE}", 1),
     _reply("a server that hangs up", b"", f"{{url}}/: cannot be reached: … {_UP}"),
+    _reply("a server of another kind", b"SSH-2.0-OpenSSH_9.6\r\n", f"{{url}}/: cannot be reached: … {_UP}"),
+    _reply("JSON nested without end", _page("[" * 100_000), _LIST),
+    _reply(
+        "an error nested without end",
+        _page("[" * 100_000, "500 Oh"),
+        "{url}/: HTTP 500: … (see what the server says of it)",
+    ),
     _reply("a web page", _page("<html>It works!</html>"), _LIST),
     _reply("JSON cut off", _page('{"data": ['), _LIST),
     _reply("a list that is null", _page('{"data": null}'), _LIST),
