@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -28,19 +29,17 @@ class Journal:
         """Every answer; of two to one key the later. A torn last line is left out."""
         answers: Answers = {}
         engine: EngineInfo | None = None
-        for line in self._whole_lines():
-            record = json.loads(line)
-            if "engine" in record:
-                engine = EngineInfo.model_validate(record)
+        for _, record in self._whole_lines():
+            if isinstance(record, EngineInfo):
+                engine = record
             elif engine is not None:
-                completion = Completion.model_validate(record)
-                answers[completion.key] = (completion, engine)
+                answers[record.key] = (record, engine)
         return answers
 
     def open(self, engine: EngineInfo) -> None:
         """Start a writing session: cut a torn last line off, write the head."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole = sum(map(len, self._whole_lines()))
+        whole = sum(size for size, _ in self._whole_lines())
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(self._fd, whole)
         os.lseek(self._fd, whole, os.SEEK_SET)
@@ -95,20 +94,21 @@ class Journal:
             raise
         self._length += len(data)
 
-    def _whole_lines(self) -> list[bytes]:
-        """Every line up to the first that is torn: without an end, or not JSON (a power cut can leave zeros)."""
+    def _whole_lines(self) -> Iterator[tuple[int, Completion | EngineInfo]]:
+        """Every line, its bytes counted, up to the first that is torn: without an end, or no record (a power cut can
+        leave zeros, a dying disk anything)."""
         if not self.path.exists():
-            return []
-        lines = []
+            return
         for line in self.path.read_bytes().splitlines(keepends=True):
-            if not line.endswith(b"\n") or not _is_json(line):
-                break
-            lines.append(line)
-        return lines
+            record = _record(line) if line.endswith(b"\n") else None
+            if record is None:
+                return
+            yield len(line), record
 
 
-def _is_json(line: bytes) -> bool:
+def _record(line: bytes) -> Completion | EngineInfo | None:
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+        record = json.loads(line)
+        return (EngineInfo if "engine" in record else Completion).model_validate(record)
+    except (ValueError, TypeError, RecursionError):
+        return None

@@ -88,20 +88,25 @@ def _gender(source: Person, rewrite: Person) -> list[Finding]:
 def _others(source: Person, rewrite: Person) -> list[Finding]:
     """Words without a place in the person: each has to be known to the other text, wherever it stands there."""
     findings = []
+    mine, theirs = _places(source), _places(rewrite)
     for value in source.others:
         # "Holding a rail" may be told as "at a rail", not the other way round.
-        kept = _told(_stems([value]) - {HELD}, rewrite)
+        kept = _told(_stems([value]) - {HELD}, theirs)
         findings.append(Finding("other", "kept" if kept else "dropped", value))
-    added = [value for value in rewrite.others if not _told(_stems([value]), source)]
+    added = [value for value in rewrite.others if not _told(_stems([value]), mine)]
     return [*findings, *(Finding("other", "added", None, value) for value in added)]
 
 
-def _told(stems: set[str], person: Person) -> bool:
+def _places(person: Person) -> set[frozenset[str]]:
+    """What a text says beside, the words of each place."""
+    return {frozenset(_stems([value])) for value in (*person.others, *person.actions)}
+
+
+def _told(stems: set[str], places: set[frozenset[str]]) -> bool:
     """Whether a text tells these words; where several are of the body ("right leg back"), all in one place."""
-    told = [_stems([value]) for value in (*person.others, *person.actions)]
-    if any(stems <= one for one in told):
+    if any(stems <= one for one in places):
         return True
-    return len(stems & _body_stems()) < 2 and stems <= set().union(*told)
+    return len(stems & _body_stems()) < 2 and stems <= frozenset().union(*places)
 
 
 @cache

@@ -86,7 +86,7 @@ def read_features(path: Path) -> tuple[list[str], NDArray[np.float32]]:
                     mend = "it needs `image_id` (string) and `features` (list of floats)"
                     raise UserError(f"has no column `{name}`", where=str(path), mend=mend)
             table = file.read(columns=["image_id", "features"])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(error, str(path)) from error
         what = f"is not a whole Parquet file: {str(error).splitlines()[0]}"

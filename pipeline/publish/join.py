@@ -134,7 +134,7 @@ class _Joiner:
             with pq.ParquetFile(path) as table:
                 for batch in table.iter_batches(1024):
                     yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"cannot be read: {reason}", where=str(path), mend=_AGAIN) from error
 

@@ -61,7 +61,7 @@ def parquet_columns(file: Path) -> list[str]:
 
     try:
         return list(parquet.read_schema(file).names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _broken(file, error) from error
 
 
@@ -77,7 +77,7 @@ def _parquet_rows(files: Iterable[Path], keys: Keys, starts: list[int]) -> Itera
                 for batch in shard.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                     count += batch.num_rows
                     yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _broken(file, error) from error
         starts.append(count)
 

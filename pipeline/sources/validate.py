@@ -84,6 +84,7 @@ class Validation:
             dataset.name, self._path(number, path), self._pid(number, pid), self._split(number, split), number
         )
         self._same_split(number, dataset, draft)
+        image_id = self._image_id(number, row.get("image_id"))
         index = dataset.paths.get(draft.file_path)
         # A row a caption, as a text or as a list of one (as COCO's captions come): an image's rows are put together.
         one_caption = self._table.one_caption_rows and (
@@ -91,10 +92,10 @@ class Validation:
         )
         if index is None:
             index = dataset.paths[draft.file_path] = len(self._drafts)
-            self._new_image_id(number, dataset, row.get("image_id"), index)
+            self._new_image_id(number, dataset, image_id, index)
             self._drafts.append(draft)
         else:
-            self._same_image(number, dataset, draft, index, row.get("image_id"), one_caption)
+            self._same_image(number, dataset, draft, index, image_id, one_caption)
             draft = self._drafts[index]
         texts = [captions] if isinstance(captions, str) and one_caption else self._list(number, captions)
         for position, text in enumerate(texts):
@@ -174,6 +175,11 @@ class Validation:
                 self.repairs.add(rule, caption_id)
         return text
 
+    def _image_id(self, number: int, image_id: object) -> str | int | None:
+        if image_id is None or isinstance(image_id, str | int):
+            return image_id
+        self._refuse(number, "image_id", f"is not a text but {named(image_id)}", "give a text, or leave it out")
+
     # What records say together.
 
     def _same_split(self, number: int, dataset: _Dataset, draft: _Draft) -> None:
@@ -183,11 +189,9 @@ class Validation:
             what = f"{here} and in {split} at {self._at(first, number)}"
             self._refuse(number, self._table.keys.split, what, "an identity belongs to one split")
 
-    def _new_image_id(self, number: int, dataset: _Dataset, image_id: object, index: int) -> None:
+    def _new_image_id(self, number: int, dataset: _Dataset, image_id: str | int | None, index: int) -> None:
         if image_id is None:
             return
-        if not isinstance(image_id, str | int):
-            self._refuse(number, "image_id", f"is not a text but {named(image_id)}", "give a text, or leave it out")
         other = dataset.image_ids.setdefault(image_id, index)
         if other != index:
             place = self._at(self._drafts[other].number, number)
@@ -195,7 +199,13 @@ class Validation:
             self._refuse(number, "image_id", what, "give every image its own")
 
     def _same_image(
-        self, number: int, dataset: _Dataset, draft: _Draft, index: int, image_id: object, one_caption: bool
+        self,
+        number: int,
+        dataset: _Dataset,
+        draft: _Draft,
+        index: int,
+        image_id: str | int | None,
+        one_caption: bool,
     ) -> None:
         first = self._drafts[index]
         if not one_caption:

@@ -162,8 +162,8 @@ CASES = (
     _export(
         "another configuration on a folder",
         nothing,
-        "{dir}/set: this dataset was made with another configuration (config.seed: 0 → 3) (give another --out, or the same "
-        "configuration again)",
+        "{dir}/set: this dataset was made with another configuration (config.seed: 0 → 3) (give another --out, or the "
+        "same configuration again)",
         "negatives {dir}/src --out {dir}/set --seed 3",
         leaves=_STATE,
     ),

@@ -60,6 +60,12 @@ CASES = (
         row(pid=2),
     ),
     _line(
+        "an image id that is a list",
+        "2, `image_id`: is not a text but a list (give a text, or leave it out)",
+        row(),
+        row(image_id=["7"]),
+    ),
+    _line(
         "a caption that is null",
         "1, `caption`: is not a list but null (give at least one caption an image)",
         row(caption=None),

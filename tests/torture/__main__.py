@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from .undisturbed import undisturbed
 from .weather import FAULTS
 
 _COLUMNS = ("points", "struck", "resumed", "identical", "asked again", "sent twice", "rows lost")
+_SUMMED = ("struck", "resumed", "identical", "again", "twice", "lost")
 _CONSOLE = Console(width=120, highlight=False, markup=False)
 
 
@@ -106,6 +108,8 @@ def _tell(done: Sequence[tuple[Job, Result]]) -> None:
     kills = [result for results in by_stage.values() for result in results]
     _CONSOLE.print(_table("in which stage", by_stage, kills))
     _CONSOLE.print(f"{len(kills)} kills, signals and power cuts; {len(faults)} runs against a faulty server")
+    if damaged := Counter(Path(result.damage.split()[3]).suffix for result in kills if result.damage):
+        _CONSOLE.print("power cuts damaged " + ", ".join(f"{count} *{kind}" for kind, count in sorted(damaged.items())))
 
 
 def _table(title: str, rows: Mapping[str, Sequence[Result]], everything: Sequence[Result]) -> Table:
@@ -121,13 +125,9 @@ def _table(title: str, rows: Mapping[str, Sequence[Result]], everything: Sequenc
 
 
 def _figures(results: Sequence[Result]) -> list[str]:
-    resumed, identical = (
-        sum(values) / max(len(results), 1)
-        for values in zip(*((one.resumed, one.identical) for one in results), strict=True)
-    )
-    counts = (len(results), sum(one.struck for one in results))
-    sums = (sum(getattr(one, name) for one in results) for name in ("again", "twice", "lost"))
-    return [*map(str, counts), f"{resumed:.0%}", f"{identical:.0%}", *map(str, sums)]
+    sums = {name: sum(getattr(one, name) for one in results) for name in _SUMMED}
+    shares = [f"{sums[name] / max(len(results), 1):.0%}" for name in ("resumed", "identical")]
+    return [str(len(results)), str(sums["struck"]), *shares, *(str(sums[name]) for name in ("again", "twice", "lost"))]
 
 
 if __name__ == "__main__":

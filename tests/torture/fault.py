@@ -34,7 +34,7 @@ def _storm(one: Weather, script: Script, folder: Folder) -> None:
     folder.result.struck, folder.result.code = True, ended.code
     if ended.code not in one.codes or "Traceback" in ended.said:
         folder.note(f"exit code {ended.code}, not {one.codes}: {ended.said[-1500:]}")
-    says = {1: "the same command again", 3: "the same command asks them again"}.get(ended.code, "")
+    says = {1: "go on with:", 3: "the same command asks them again"}.get(ended.code, "")
     if says not in ended.said:
         folder.note(f"exit code {ended.code}, and it does not say how to go on: {ended.said[-600:]}")
 

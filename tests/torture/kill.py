@@ -58,7 +58,7 @@ def _look_at_the_end(point: Point, folder: Folder, ended: Ended, struck: bool) -
     codes = _CODES.get(point.kind, (-9,)) if struck else (0,)
     if ended.code not in codes or "Traceback" in ended.said:
         folder.note(f"broken it ended with exit code {ended.code}: {ended.said[-1500:]}")
-    says = {1: "run the same command again", 130: "go on with:"}.get(ended.code, "")
+    says = {1: "go on with:", 130: "go on with:"}.get(ended.code, "")
     if says not in ended.said and not evidence.is_finished(folder.out):
         folder.note(f"it ended with exit code {ended.code} and does not say how to go on: {ended.said[-600:]}")
 

@@ -100,7 +100,7 @@ def _cells(kinds: Sequence[Kind], chance: random.Random) -> Iterator[tuple[Kind,
 def _places(trace: Iterable[str]) -> Places:
     places: dict[str, dict[str, list[int]]] = {stage: {} for stage in STAGES}
     for label, count in sorted(Counter(trace).items()):
-        stage = next(stage for stage, pattern in STAGES.items() if re.match(pattern, label))
+        stage = next((stage for stage, pattern in STAGES.items() if re.match(pattern, label)), "folder")
         for nth in range(1, (min(count, 3) if re.search(_BY_THE_CLOCK, label) else count) + 1):
             # The first manifest is written before any shard.
             really = "folder" if nth == 1 and "manifest" in label else stage

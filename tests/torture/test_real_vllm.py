@@ -69,7 +69,7 @@ def test_server_and_run_killed_nothing_is_lost(tmp_path: Path) -> None:
         server.kill()
     if not until(40, out, run):
         assert run.returncode == 1, log.read_text()
-        assert "run the same command again" in log.read_text()
+        assert "go on with:" in log.read_text()
         assert kept(before, out)
         run = start()
         assert until(40, out, run), log.read_text()

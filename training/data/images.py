@@ -62,7 +62,7 @@ class ImageStore:
                 self._shards[at.shard] = parquet.ParquetFile(at.shard, memory_map=True)
             table = self._shards[at.shard].read_row_group(at.group, columns=["image.bytes"], use_threads=False)
             content: bytes = table.column("image")[at.row].as_py()["bytes"] or b""
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"is not a whole Parquet file: {reason}", where=str(at.shard), mend="copy it again"

@@ -125,7 +125,7 @@ class _Reader:
                     raise UserError("has other rows or columns than its manifest says", where=str(path), mend=_AGAIN)
                 for row, stored in _rows(file, path, self._embedded):
                     self._add(row, stored, path)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"is not a whole Parquet file: {reason}", where=str(path), mend=_AGAIN) from error
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from bad_inputs.pictures import png
 from PIL import Image
 from pyarrow import parquet
 
@@ -277,9 +278,10 @@ def test_images_are_embedded_in_order_whatever_the_batch(tiny, pictures):
 def test_images_that_cannot_be_read_are_named(tiny, pictures, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "cut.png").write_bytes(pictures[0].read_bytes()[:200])
+    (tmp_path / "bomb.png").write_bytes(png(12_000, 9_000))
     with pytest.raises(UserError, match=r"none\.png: cannot be read"):
         embed_images([*pictures, tmp_path / "none.png"], *tiny, device="cpu")
-    for name in ("text", "cut"):
+    for name in ("text", "cut", "bomb"):
         with pytest.raises(UserError, match=rf"{name}\.png: is no"):
             embed_images([*pictures, tmp_path / f"{name}.png"], *tiny, device="cpu")
 

@@ -263,5 +263,5 @@ def test_the_same_folder_gives_the_same_text(tmp_path: Path) -> None:
 
 
 def test_what_mlcroissant_refuses_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="mlcroissant finds fault with it: .*name"):
+    with pytest.raises(UserError, match=r"mlcroissant finds fault with it: .*name"):
         croissant(make(tmp_path / "out"), **{**ABOUT, "name": None})
