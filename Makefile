@@ -7,7 +7,7 @@ DEMO := demo
 DEMO_LIMIT ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train publish-demo ablation test test-fast torture lint format lock bench wheel clean
+.PHONY: help setup demo train publish-demo ablation test test-fast torture fuzz lint format lock bench wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test-fast: setup  ## the tests that start no server
 
 torture: setup  ## break 240 runs and their servers in every way, and count what is lost: ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m torture
+
+fuzz: setup  ## a million random inputs to readers, journal, prompts and parser: ten to thirty minutes on two cores
+	PYTHONPATH=tests $(BIN)/python -m fuzz
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

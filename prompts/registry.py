@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, Undefined
+from jinja2 import StrictUndefined, Template, Undefined
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import ValidationError
@@ -38,12 +38,6 @@ _ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, finalize=_p
 # Nothing that is drawn: a request that is not the same when it is made again finds no answer in the journal.
 _ENVIRONMENT.globals.clear()
 del _ENVIRONMENT.filters["random"]
-
-# Whatever an expression in a template can raise, from its syntax to a macro that calls itself.
-_FAILURES = (
-    *(TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError),
-    *(RecursionError, MemoryError),
-)
 
 Message = dict[str, str]
 
@@ -121,7 +115,7 @@ def _answer(prompt: Prompt, rewrite: str) -> str:
 def _render(prompt: Prompt, caption: str) -> str:
     try:
         return _template(prompt.user).render(caption=caption)
-    except _FAILURES as error:
+    except Exception as error:  # noqa: BLE001 - a template is somebody else's program, and may raise whatever it likes
         what = f"user: {' '.join(str(error).split())[:300] or type(error).__name__}"
         raise UserError(what, where=f"prompt {prompt.id}", mend="the template knows one name, {{ caption }}") from None
 

