@@ -1,5 +1,7 @@
 """The output folder: one writer at a time, one configuration for life, state kept where it is never published."""
 
+import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -11,6 +13,7 @@ from filelock import FileLock, Timeout
 from ..schemas.errors import UserError
 from .blocks import Block
 from .finish import BlockResult
+from .manifest import FILE as MANIFEST
 from .manifest import Manifest, differences, read_manifest, same_answers
 from .progress import FILE as PROGRESS
 from .shards import write_text
@@ -51,7 +54,8 @@ class OutputFolder:
         """The result of a block that needs no more work: its shards are there and no request waits for another try."""
         for result in self.manifest.blocks:
             if result.name == block.name and not result.failed:
-                whole = all(_size(self.root / shard.path) == shard.bytes for shard in result.shards)
+                # By hash: a disk that lost what it had synced leaves files of the right size.
+                whole = all(_sha256(self.root / shard.path) == shard.sha256 for shard in result.shards)
                 return result if whole else None
         return None
 
@@ -81,7 +85,7 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=str(root), mend="give another --out") from None
     with _alone(root):
-        existing = read_manifest(root)
+        existing = own_manifest(root)
         changed = differences(existing.made_from, fresh.made_from) if existing else []
         if existing is not None and changed:
             if not (same_answers(existing, fresh) and _answered(root, existing)):
@@ -121,6 +125,22 @@ def _alone(root: Path) -> Iterator[None]:
         lock.release()
 
 
+def own_manifest(root: Path) -> Manifest | None:
+    """The manifest of a folder that a run goes on with; none of a torn one, whose shards the journals give again.
+
+    Raises UserError for one that is not ours.
+    """
+    try:
+        json.loads((root / MANIFEST).read_bytes())
+    except OSError:
+        return read_manifest(root)
+    except ValueError:
+        empty = (root / STATE).is_dir() and not any((root / "data").glob("*.parquet"))
+        if empty or (root / STATE / "journal").is_dir():
+            return None
+    return read_manifest(root)
+
+
 def _answered(root: Path, manifest: Manifest) -> bool:
     """Whether the answers that a dataset was made of are on this disk; one of negatives alone asked nothing."""
     journals = root / STATE / "journal"
@@ -139,10 +159,13 @@ def _remove_shards(root: Path, manifest: Manifest) -> None:
 
 def _sweep(root: Path) -> None:
     """Remove what a killed run left half written, known by its name."""
-    for folder in (root, root / "data", root / "rejects"):
+    for folder in (root, root / "data", root / "rejects", root / STATE):
         for stray in folder.glob(".*.writing"):
             stray.unlink()
 
 
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..schemas.completion import Completion, EngineInfo
+from .shards import sync_folder
 
 # A killed process loses nothing that was written; only a power cut loses what was not synced, at most this much.
 _SYNC_EVERY_S = 2.0
@@ -40,7 +41,10 @@ class Journal:
         """Start a writing session: cut a torn last line off, write the head."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         whole = sum(size for size, _ in self._whole_lines())
+        new = not self.path.exists()
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
+        if new:
+            sync_folder(self.path.parent)  # or a power cut may take the file whose lines were synced
         os.ftruncate(self._fd, whole)
         os.lseek(self._fd, whole, os.SEEK_SET)
         self._length = whole

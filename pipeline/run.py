@@ -18,7 +18,7 @@ from .blocks import Block, cut_blocks
 from .card import write_card
 from .config import RunConfig
 from .disk import disk_errors
-from .folder import OutputFolder, open_folder
+from .folder import OutputFolder, open_folder, own_manifest
 from .fresh import fresh_manifest
 from .journal import Journal
 from .judged import BlockJob
@@ -30,7 +30,7 @@ from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
 from .llm.supervisor import Supervisor
-from .manifest import Manifest, read_manifest
+from .manifest import Manifest
 from .negatives.rows import texts_by_identity, write_known_texts
 from .negatives.similar import similar_images
 from .progress import RunProgress
@@ -64,7 +64,7 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     with screen.waiting(f"reading {config.source.path}"):
         source = _read(config)
     _say_source(source, screen)
-    existing = read_manifest(out) if out.is_dir() else None
+    existing = own_manifest(out) if out.is_dir() else None
     finished = existing is not None and existing.complete and not any(block.failed for block in existing.blocks)
     # A finished dataset asks nothing, so its server need not be there; for any other run it should be, before all else.
     asks = bool(config.recipe) and not finished

@@ -4,6 +4,7 @@ import ast
 import subprocess
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,13 @@ def test_a_process_ends_so_too(case: Case, url: str, tmp_path: Path) -> None:
 def test_the_table_is_long_enough_and_tells_how_to_mend() -> None:
     assert len(CASES) == len({case.name for case in CASES}) >= 60
     assert [case.name for case in (*CASES, *processes.CASES) if not case.says.endswith(")")] == []
+
+
+def test_no_arguments_are_answered_by_the_help_and_version_is_no_mistake() -> None:
+    helped, told = training_runs.run(), training_runs.run("--version")
+    assert (helped.returncode, helped.stdout) == (2, "")
+    assert "augment" in helped.stderr
+    assert (told.returncode, told.stdout, told.stderr) == (0, f"{version('tbpr-data')}\n", "")
 
 
 def test_every_error_of_the_program_says_where_and_how_to_mend_it() -> None:

@@ -327,4 +327,4 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full, start("parse", stdout=full) as process:
         _, stderr = process.communicate(b"A man.\n", timeout=30)
     assert process.returncode == 1
-    assert stderr == b"tbpr-data: stdout: cannot be written: No space left on device\n"
+    assert stderr == b"tbpr-data: stdout: cannot be written: No space left on device (what is written is whole)\n"
