@@ -131,10 +131,9 @@ def _in_workers(blocks: Iterable[_Block], answer: Answer, workers: int) -> Itera
         mend = "what is written is whole; out of memory? Try fewer --workers"
         raise RunFailed("a worker process died", where="workers", mend=mend) from None
     finally:
+        # The blocks under way are finished, in two seconds or so: a worker that is ended while it sends its answers
+        # leaves half of them in the pipe, and this program would wait for the rest for ever.
         pool.shutdown(wait=False, cancel_futures=True)
-        # Idle at the end of the input; else Ctrl-C would wait 2 s for blocks that nobody reads any more.
-        for process in multiprocessing.active_children():
-            process.terminate()
         # Makes room for the thread, which finds the pool closed and ends.
         while not under_way.empty():
             under_way.get_nowait()
