@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from pathlib import Path
 from typing import Any
 
 from ...schemas.errors import UserError
 from ...schemas.rows import PairRow
-from ..shards import write_text
 from .contents import Contents
 
 FILE = "croissant.json"
@@ -19,29 +17,6 @@ _CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croi
 _DRAWN = "tbpr-demo"
 _CHECKED = "Rewrites were compared with their captions by a parser that looks at no picture and misreads some texts."
 _UNCHECKED = "Whether a rewrite says what its caption says was not checked."
-
-
-def write_croissant(
-    contents: Contents,
-    out: Path,
-    *,
-    name: str,
-    description: str,
-    license: str | None,
-    url: str | None = None,
-    cite_as: str | None = None,
-) -> Path:
-    """Write `croissant.json` into `out`, where the shards lie at their own paths; the rest as `croissant`."""
-    text = croissant(
-        contents,
-        name=name,
-        description=description,
-        license=license,
-        url=url,
-        cite_as=cite_as,
-    )
-    write_text(out / FILE, text)
-    return out / FILE
 
 
 def croissant(

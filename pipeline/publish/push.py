@@ -19,7 +19,7 @@ from ..sources.output import RELEASE
 from .compare import compare
 from .contents import Contents
 from .croissant import FILE as CROISSANT
-from .croissant import write_croissant
+from .croissant import croissant
 from .hub import File, Hub, Pushed
 from .licences import Terms, restricted, terms_of
 from .release import make_release
@@ -73,14 +73,14 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
     card = card_text(contents.root, contents.manifest, published)
     write_text(folder / "README.md", card)
     write_text(folder / RUN, published_run(contents.root))
-    write_croissant(
+    described = croissant(
         given,
-        folder,
         name=repo.rpartition("/")[2],
         description=_about(given, release),
         license=chosen,
         cite_as="\n\n".join(one.citation.strip() for one in terms if one.citation) or None,
     )
+    write_text(folder / CROISSANT, described)
     names = ("README.md", CROISSANT, RELEASE if release else MANIFEST, RUN)
     files = (*(File(name, folder / name) for name in names), *(File(one.path, given.root / one.path) for one in shards))
     notes = [f"the terms of {one.name}, of text made from it: {one.generated}" for one in terms if restricted(one)]

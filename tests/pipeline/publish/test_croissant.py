@@ -14,8 +14,8 @@ from PIL import Image
 from tbpr_data.pipeline.finish import BlockResult
 from tbpr_data.pipeline.manifest import Manifest
 from tbpr_data.pipeline.publish.contents import Contents
-from tbpr_data.pipeline.publish.croissant import croissant, write_croissant
-from tbpr_data.pipeline.shards import pairs_schema, rejects_schema, write_shard
+from tbpr_data.pipeline.publish.croissant import FILE, croissant
+from tbpr_data.pipeline.shards import pairs_schema, rejects_schema, write_shard, write_text
 from tbpr_data.schemas.arrow import arrow_schema
 from tbpr_data.schemas.errors import UserError
 from tbpr_data.schemas.release import Piece, ReleasedPair, ReleasedReject, ReleasedText
@@ -185,7 +185,8 @@ def records(path: Path, name: str, **filters: str) -> dict[str, dict[str, Any]]:
 
 
 def test_records_are_the_rows(contents: Contents, caplog: pytest.LogCaptureFixture) -> None:
-    path = write_croissant(contents, contents.root, **ABOUT)
+    path = contents.root / FILE
+    write_text(path, croissant(contents, **ABOUT))
     assert path == contents.root / "croissant.json"
     expected = {row["caption_id"]: as_record(row) for row in contents.rows("pairs")}
     assert len(expected) == 8
@@ -223,7 +224,8 @@ def test_a_field_for_each_column_with_its_meaning(contents: Contents) -> None:
 
 def test_nothing_refused_is_no_record_set(tmp_path: Path) -> None:
     contents = make(tmp_path / "out", refused=False)
-    path = write_croissant(contents, contents.root, **ABOUT)
+    path = contents.root / FILE
+    write_text(path, croissant(contents, **ABOUT))
     assert "rejects" not in [one["@id"] for one in json.loads(path.read_text())["recordSet"]]
     assert len(records(path, "pairs")) == 8
 
@@ -239,7 +241,8 @@ def test_a_release_without_captions(tmp_path: Path) -> None:
     block = contents.manifest.blocks[-1].model_copy(update={"shards": (shard,)})
     manifest = contents.manifest.model_copy(update={"blocks": (block,)})
     release = Contents(folder, manifest, {"pairs": ReleasedPair, "rejects": ReleasedReject})
-    path = write_croissant(release, folder, **ABOUT)
+    path = folder / FILE
+    write_text(path, croissant(release, **ABOUT))
     assert "words of these captions are not here" in path.read_text()
     (found,) = records(path, "rejects").values()
     assert found["text"] == {
