@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..schemas.completion import Request
 from ..schemas.rows import PairRow, RejectRow
@@ -27,7 +27,7 @@ class BlockResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: str
+    name: str = Field(pattern=r"^(train|val|test)-\d+-of-\d+$")
     """The block's name."""
     shards: tuple[ShardRecord, ...]
     """Its shards."""

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from ..schemas.errors import UserError
 from .blocks import Block
+from .config import canonical_sha256
 from .finish import BlockResult
 from .manifest import FILE as MANIFEST
 from .manifest import Manifest, differences, read_manifest, same_answers
@@ -138,7 +139,14 @@ def own_manifest(root: Path) -> Manifest | None:
         empty = (root / STATE).is_dir() and not any((root / "data").glob("*.parquet"))
         if empty or (root / STATE / "journal").is_dir():
             return None
-    return read_manifest(root)
+    manifest = read_manifest(root)
+    if manifest is not None and canonical_sha256(manifest.made_from) != manifest.fingerprint:
+        raise UserError(
+            "made_from does not give its fingerprint: it was changed by hand",
+            where=str(root / MANIFEST),
+            mend="put the file back as it was written",
+        )
+    return manifest
 
 
 def _answered(root: Path, manifest: Manifest) -> bool:

@@ -1,9 +1,11 @@
 """What a run is made from: every input, setting and version that decides a byte, hashed into the fingerprint."""
 
+from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from typing import Any
 
 from ..schemas.errors import UserError
+from ..schemas.prompt import Prompt
 from ..schemas.source import Source
 from .blocks import cut_blocks
 from .checks.doubts import doubts_sha256
@@ -22,23 +24,25 @@ DATA_VERSION = 4
 _WORD_PACKAGES = ("symspellpy", "snowballstemmer")
 
 
-def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: RequestPlan) -> Manifest:
-    """The manifest of a run that has made nothing yet.
-
-    Raises UserError for settings that do not go together, or ask for what is not installed.
-    """
+def refuse_nonsense(config: RunConfig, prompts: Sequence[Prompt]) -> None:
+    """Raise UserError for settings that do not go together, before a source is read or a server asked."""
     if config.judge.enabled and not config.checks.faithful:
         raise UserError("there is nothing to judge", where="--judge", mend="leave checks.faithful on")
-    if any(prompt.purpose == "negative" for prompt in plan.prompts) and not config.checks.faithful:
+    if any(prompt.purpose == "negative" for prompt in prompts) and not config.checks.faithful:
         raise UserError(
             "whether a negative is false cannot be told", where="--recipe negative", mend="leave checks.faithful on"
         )
-    if config.negatives.ask_server and not plan.prompts:
+    if config.negatives.ask_server and not prompts:
         raise UserError("no language model writes here that could tell", where="--scorer served", mend="give smollm2")
+    if config.negatives.enabled:
+        select_rules(config.negatives.recipe, config.negatives.rules)
+
+
+def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: RequestPlan) -> Manifest:
+    """The manifest of a run that has made nothing yet. Raises UserError where it asks for what is not installed."""
     versions = {"tbpr-data": package_version("tbpr-data"), "pyarrow": package_version("pyarrow")}
     rules = {"data": DATA_VERSION, "checks": CHECKS_VERSION}
     if config.negatives.enabled:
-        select_rules(config.negatives.recipe, config.negatives.rules)
         rules["negatives"] = NEGATIVES_VERSION
         if config.negatives.recipe == "negclip":
             from .language.english import installed_model, model_version

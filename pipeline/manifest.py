@@ -15,6 +15,12 @@ FILE = "manifest.json"
 # What decides which questions the language model is asked, and how the answers lie in journals. The rest decides what
 # is made of them.
 _ASKED = ("source_sha256", "model", "recipe", "prompts", "sampling")
+_NEEDED = {
+    "config": ("samples", "checks", "negatives", "embed_images"),
+    "model": ("name",),
+    "prompts": (),
+    "rules": ("data",),
+}
 _ASKED_CONFIG = ("source", "samples", "seed", "block_size")
 
 
@@ -67,13 +73,27 @@ def read_manifest(root: Path) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes())
+        problem = _lacks(manifest.made_from)
     except ValidationError as error:
+        problem = first_problem(error)
+    if problem:
         raise UserError(
-            f"not a manifest this version reads: {first_problem(error)}",
+            f"not a manifest this version reads: {problem}",
             where=str(path),
             mend="give another folder, or install the tbpr-data that made this one",
-        ) from None
+        )
+    return manifest
+
+
+def _lacks(made_from: dict[str, Any]) -> str:
+    """What of `made_from` its readers count on and a hand has taken out, in words."""
+    for key, needs in _NEEDED.items():
+        held = made_from.get(key)
+        missing = [key] if not isinstance(held, dict) else [f"{key}.{name}" for name in needs if name not in held]
+        if missing:
+            return f"made_from.{missing[0]}: Field required"
+    return ""
 
 
 def same_answers(old: Manifest, new: Manifest) -> bool:

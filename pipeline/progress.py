@@ -92,6 +92,13 @@ def read_progress(path: Path) -> ProgressFile | None:
         return None
 
 
+def note_finished(path: Path) -> None:
+    """Have the file of a run that was killed after its last block say what it came to."""
+    file = read_progress(path)
+    if file is not None and file.ended != "finished":
+        _replace(path, file.model_copy(update={"ended": "finished", "why": "", "stage": ""}))
+
+
 class RunProgress:
     """The counts of one run over `total` answers (of one that asks nothing: captions)."""
 
@@ -201,11 +208,14 @@ class RunProgress:
             self._write(self.now())
 
     def _write(self, file: ProgressFile) -> None:
-        """Whole or not at all, but not synced: after a power cut the journals tell more than this."""
-        if self._path is None:
-            return
-        work = self._path.with_name(f".{FILE}.writing")
-        # A full disk ends the run where it matters, at a journal or a shard, and is told there.
-        with contextlib.suppress(OSError):
-            work.write_text(file.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            work.replace(self._path)
+        if self._path is not None:
+            _replace(self._path, file)
+
+
+def _replace(path: Path, file: ProgressFile) -> None:
+    """Whole or not at all, but not synced: after a power cut the journals tell more than this."""
+    work = path.with_name(f".{FILE}.writing")
+    # A full disk ends the run where it matters, at a journal or a shard, and is told there.
+    with contextlib.suppress(OSError):
+        work.write_text(file.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        work.replace(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..prompts.registry import load_prompt
 from ..schemas.completion import Request
 from ..schemas.errors import RunFailed, UserError
+from ..schemas.prompt import Prompt
 from ..schemas.sampling import Sampling
 from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
@@ -19,7 +20,7 @@ from .card import write_card
 from .config import RunConfig
 from .disk import disk_errors
 from .folder import OutputFolder, open_folder, own_manifest
-from .fresh import fresh_manifest
+from .fresh import fresh_manifest, refuse_nonsense
 from .journal import Journal
 from .judged import BlockJob
 from .llm.client import Client
@@ -33,7 +34,7 @@ from .llm.supervisor import Supervisor
 from .manifest import Manifest
 from .negatives.rows import texts_by_identity, write_known_texts
 from .negatives.similar import similar_images
-from .progress import RunProgress
+from .progress import RunProgress, note_finished
 from .run_file import write_run
 from .screen import Screen
 from .sources.read import read_source
@@ -61,6 +62,8 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     Raises UserError for what the user can mend, RunFailed for what stopped the run; what was answered stays on disk
     and the same call goes on from there.
     """
+    prompts = _prompts(config)
+    refuse_nonsense(config, prompts)
     with screen.waiting(f"reading {config.source.path}"):
         source = _read(config)
     _say_source(source, screen)
@@ -71,7 +74,7 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint and asks else None
     served = endpoint.served_model if endpoint else existing.made_from["model"]["name"] if existing else None
     model = _model(config, served) if config.recipe else _NO_MODEL
-    plan = _plan(config, model)
+    plan = _plan(config, prompts, model)
     manifest = fresh_manifest(config, source, model, plan)
     if asks and config.server.endpoint is None and find_running(model) is None:
         installed_engine(config.server.device)
@@ -128,11 +131,15 @@ def _model(config: RunConfig, served: str | None) -> ModelChoice:
     return ModelChoice(name=served, revision=config.llm.revision, sampling=known.sampling if known else Sampling())
 
 
-def _plan(config: RunConfig, model: ModelChoice) -> RequestPlan:
+def _prompts(config: RunConfig) -> tuple[Prompt, ...]:
     prompts = tuple(load_prompt(name) for name in dict.fromkeys(config.recipe))
     if len({prompt.id for prompt in prompts}) < len(prompts):
         ids = ", ".join(prompt.id for prompt in prompts)
         raise UserError(f"two prompts have the same id ({ids})", where="--recipe", mend="ids name the rewrites")
+    return prompts
+
+
+def _plan(config: RunConfig, prompts: tuple[Prompt, ...], model: ModelChoice) -> RequestPlan:
     return RequestPlan(
         model=model.name,
         prompts=prompts,
@@ -159,6 +166,7 @@ def _answer_and_finish(
             pending.append(block)
     if not pending:
         screen.say("nothing left to do: every block is finished")
+        note_finished(folder.progress_path)
         return
     done = folder.manifest.source["captions"] - sum(len(block.captions) for block in pending)
     if done:

@@ -1,6 +1,7 @@
 """Prompts by name: loaded from TOML, validated, rendered in a sandbox."""
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..schemas.settings import first_problem, read_toml
 
 
 def _plain(value: Any) -> Any:
-    """What may stand in a message. A method or a generator would be told by its address, which no other process has."""
+    """What may stand in a message."""
     if isinstance(value, (str, int, float, Undefined)):
         return value
     raise TypeError(f"a {type(value).__name__} is no text")
@@ -38,6 +39,8 @@ _ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, finalize=_p
 # Nothing that is drawn: a request that is not the same when it is made again finds no answer in the journal.
 _ENVIRONMENT.globals.clear()
 del _ENVIRONMENT.filters["random"]
+
+_ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
 
 Message = dict[str, str]
 
@@ -114,7 +117,11 @@ def _answer(prompt: Prompt, rewrite: str) -> str:
 
 def _render(prompt: Prompt, caption: str) -> str:
     try:
-        return _template(prompt.user).render(caption=caption)
+        text = _template(prompt.user).render(caption=caption)
+        # A method or a generator joined to a text: another process has it elsewhere, and would not find its answer.
+        if address := _ADDRESS.search(text.replace(caption, "")):
+            raise TypeError(f"{address[0]} is no text; a method needs its brackets")
+        return text
     except Exception as error:  # noqa: BLE001 - a template is somebody else's program, and may raise whatever it likes
         what = f"user: {' '.join(str(error).split())[:300] or type(error).__name__}"
         raise UserError(what, where=f"prompt {prompt.id}", mend="the template knows one name, {{ caption }}") from None

@@ -55,7 +55,8 @@ class FakeVllm:
 
 class _Server(ScriptedServer):
     """One life. `life` may hold: `bad_start` (the exit code of one that does not come up), `dies_after` (so many
-    requests), `engine_dies_after` (from then on 500 and 503, and the end a moment later, or none with `stays`)."""
+    requests), `engine_dies_after` (from then on 500 and 503, and the end a moment later, or none with `stays`),
+    `dies_of` (of a request with this in it; with `engine` only its engine does)."""
 
     def __init__(self, life: dict[str, Any], **options: Any) -> None:
         self.life, self.sick = life, False
@@ -63,9 +64,10 @@ class _Server(ScriptedServer):
 
     def _write(self, body: dict[str, Any], count: int) -> Answer:
         time.sleep(0.02)
-        if count >= self.life.get("dies_after", count + 1):
+        deadly = self.life.get("dies_of", "\0") in json.dumps(body)
+        if count >= self.life.get("dies_after", count + 1) or (deadly and not self.life.get("engine")):
             os.kill(os.getpid(), signal.SIGKILL)
-        if count >= self.life.get("engine_dies_after", count + 1) and not self.sick:
+        if not self.sick and (deadly or count >= self.life.get("engine_dies_after", count + 1)):
             self.sick = True
             if not self.life.get("stays"):
                 threading.Timer(1.5, os._exit, (0,)).start()

@@ -69,8 +69,8 @@ def make(root: Path, rows: Sequence[dict[str, Any]], *, images: dict[str, bytes]
         run_id="0" * 16,
         fingerprint="0" * 64,
         made_from={
-            "config": {"embed_images": images is not None, "negatives": {"enabled": True}, "checks": {}},
-            "prompts": {},
+            "config": {"samples": 1, "embed_images": images is not None, "negatives": {"enabled": True}, "checks": {}},
+            **{"model": {"name": "none"}, "prompts": {}, "rules": {"data": 0}},
         },
         source={
             "datasets": list(dict.fromkeys(row["dataset"] for row in rows)),

@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from ...schemas.completion import Completion, Request
 from ...schemas.errors import RunFailed
-from .connection import Endpoint, error_text, open_http, refused, served_models
+from .connection import Endpoint, error_text, fetch, one_line, open_http, refused, served_models
 from .limit import Limit
 from .supervisor import Supervisor
 from .wire import body_of, completion_of, model_of, path_of
@@ -27,6 +27,10 @@ _OVERLOADED_STATUS = frozenset({429, 503, 529})
 # wrong key, a path that is not there) is about all of them.
 _REQUEST_STATUS = frozenset({400, 413, 422})
 _LONGEST_WAIT_S = 60.0
+# Some request kills vLLM (a bug of its kernels, a length it did not expect), and all in flight then look alike. Those
+# that were there twice in a row are sent alone: 512 one by one take some minutes, where one row would end the night.
+_DEATHS_BEFORE_ALONE = 2
+_DEADLY = "vLLM ended three times while it was asked this, the last time alone; it is not asked again"
 
 
 class _Failed(Exception):
@@ -106,34 +110,37 @@ class Client:
 
     async def _try(self, request: Request, asked_at: float) -> Completion:
         """One try that counts."""
-        while True:
-            life = await self._supervisor.life() if self._supervisor else 0
-            try:
-                return await self._try_in_flight(request)
-            except _Failed as failure:
-                self._on_fault(failure.fault)
-                if self._supervisor is not None and await self._supervisor.died_in(life):
-                    self._answered_at = time.monotonic()
-                    continue
-                if time.monotonic() - max(asked_at, self._answered_at) > self._patience_s:
-                    raise self._dead(str(failure)) from None
-                raise
+        deaths = 0
+        while deaths <= _DEATHS_BEFORE_ALONE:
+            # The place is held until it is clear whether the server died: the next one alone would look guilty too.
+            async with self.limit.place(alone=deaths == _DEATHS_BEFORE_ALONE):
+                life = await self._supervisor.life() if self._supervisor else 0
+                try:
+                    return await self._try_in_flight(request)
+                except _Failed as failure:
+                    self._on_fault(failure.fault)
+                    if self._supervisor is None or not await self._supervisor.died_in(life):
+                        if time.monotonic() - max(asked_at, self._answered_at) > self._patience_s:
+                            raise self._dead(str(failure)) from None
+                        raise
+            self._answered_at = time.monotonic()
+            deaths += 1
+        return Completion(key=request.key, error=_DEADLY)
 
     async def _try_in_flight(self, request: Request) -> Completion:
-        """One try, within the limit and not before the server wants it; tells the limit what came of it."""
-        async with self.limit.place():
-            while (left_s := self._held_until - time.monotonic()) > 0:
-                await asyncio.sleep(left_s)
-            begun = self.limit.cuts
-            try:
-                completion = await self._ask(request)
-            except _Failed as failure:
-                if failure.overloaded:
-                    self.limit.refused(begun)
-                elif failure.fault == "timeout":
-                    self.limit.timed_out(begun)
-                raise
-            self.limit.answered(begun)
+        """One try, not before the server wants it; tells the limit what came of it."""
+        while (left_s := self._held_until - time.monotonic()) > 0:
+            await asyncio.sleep(left_s)
+        begun = self.limit.cuts
+        try:
+            completion = await self._ask(request)
+        except _Failed as failure:
+            if failure.overloaded:
+                self.limit.refused(begun)
+            elif failure.fault == "timeout":
+                self.limit.timed_out(begun)
+            raise
+        self.limit.answered(begun)
         self._answered_at = time.monotonic()
         return completion
 
@@ -141,15 +148,15 @@ class Client:
         try:
             # httpx bounds the wait for each piece; a server that trickles would never run out of time.
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.post(path_of(request), json=body_of(request, self.endpoint))
+                response = await fetch(self._http, "POST", path_of(request), json=body_of(request, self.endpoint))
         except (httpx.ReadTimeout, TimeoutError):
             raise _Failed("no answer in time", "timeout") from None
         except httpx.DecodingError as error:
-            raise _Failed(f"an answer that cannot be decoded: {error}", "bad answer") from None
+            raise _Failed(f"an answer that cannot be read: {one_line(error)[:200]}", "bad answer") from None
         except httpx.TransportError as error:
             self._broken += 1
             # Not the class's name: the aiohttp transport calls every broken connection a ConnectTimeout.
-            raise _Failed(str(error) or "the connection broke", "connection") from None
+            raise _Failed(one_line(error)[:200] or "the connection broke", "connection") from None
         completion = self._read(request, response)
         if self._broken != self._verified:
             await self._be_sure_of_the_model()

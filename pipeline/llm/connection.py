@@ -14,6 +14,9 @@ from ...schemas.completion import EngineInfo, storable
 from ...schemas.errors import RunFailed, UserError
 
 _LIST_TIMEOUT_S = 10.0
+# A caption has some hundred characters, the likelihoods of a long text some hundred thousand. With 512 in flight, what
+# a server that never stops can take of our memory is 2 GiB.
+_LONGEST_ANSWER = 4 * 2**20
 # What does not speak HTTP (SSH, TLS where there should be none) raises what httpx_aiohttp has no name for.
 AIOHTTP_EXC_MAP.setdefault(aiohttp.ClientError, httpx.RemoteProtocolError)
 # Escape sequences among them, which a terminal would obey.
@@ -70,18 +73,32 @@ def open_http(base_url: str, api_key: str | None, *, timeout_s: float, connectio
     )
 
 
+async def fetch(http: httpx.AsyncClient, method: str, path: str, *, json: Any = None) -> httpx.Response:
+    """A whole answer. Raises httpx.DecodingError for one that is too long, as for one that cannot be unpacked, and what
+    httpx raises else."""
+    async with http.stream(method, path, json=json) as response:
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > _LONGEST_ANSWER:
+                raise httpx.DecodingError(f"it is longer than {_LONGEST_ANSWER >> 20} MiB")
+    headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+    return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
+
+
 async def served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str, Any]]:
     """The models a server lists, at least one, each with its `id`. Raises RunFailed where it gives no such list."""
     try:
         # As a whole: a server that trickles would never run out of time.
         async with asyncio.timeout(_LIST_TIMEOUT_S):
-            response = await http.get("models")
+            response = await fetch(http, "GET", "models")
     except (httpx.ReadTimeout, TimeoutError):
         raise RunFailed(f"no answer in {_LIST_TIMEOUT_S:.0f} s", where=base_url, mend="is the server up?") from None
+    except httpx.DecodingError as error:
+        raise RunFailed(f"no list of models: {one_line(error)}", where=base_url, mend="is the URL right?") from None
     except httpx.TransportError as error:
-        reason = " ".join(str(error).split())
         raise RunFailed(
-            f"cannot be reached: {reason}", where=base_url, mend="is the server up, the URL right?"
+            f"cannot be reached: {one_line(error)}", where=base_url, mend="is the server up, the URL right?"
         ) from None
     if response.status_code in (401, 402, 403, 404):
         raise refused(response, base_url)
@@ -108,10 +125,15 @@ def error_text(response: httpx.Response) -> str:
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, RecursionError):
         text = response.text
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = one_line(text)
     if key := response.request.headers.get("Authorization", "").removeprefix("Bearer "):
         line = line.replace(key, "…")
     return storable(line[:200]) or response.reason_phrase
+
+
+def one_line(said: object) -> str:
+    """What something foreign says, in one line that no terminal obeys."""
+    return " ".join(_CONTROL.sub(" ", str(said)).split())
 
 
 def refused(response: httpx.Response, base_url: str) -> UserError:

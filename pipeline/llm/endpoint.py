@@ -9,7 +9,7 @@ import httpx
 from ...schemas.completion import EngineInfo, Request
 from ...schemas.errors import RunFailed, UserError
 from .client import Client
-from .connection import Endpoint, open_http, served_models
+from .connection import Endpoint, fetch, one_line, open_http, served_models
 from .requests import likelihood_request
 
 _PROBE_TIMEOUT_S = 10.0
@@ -91,11 +91,11 @@ async def _vllm_version(http: httpx.AsyncClient) -> str | None:
     """The version vLLM tells at /version, beside /v1; other servers have no such page or another answer."""
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT_S):
-            response = await http.get(http.base_url.join("../version"))
+            response = await fetch(http, "GET", str(http.base_url.join("../version")))
         return str(response.json()["version"]) if response.status_code == 200 else None
     except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return one_line(", ".join(name[:100] for name in names[:8])) + (", …" if len(names) > 8 else "")

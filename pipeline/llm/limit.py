@@ -1,5 +1,6 @@
 """How many requests may be in flight: found out from what the server does, from one to what is configured."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,9 @@ class Limit:
         self.most = most
         self.cuts = 0
         self._places = CapacityLimiter(most)
+        self._in_flight = self._want_alone = 0
+        self._one_alone = False
+        self._ended = asyncio.Event()
         self._answers = 0
         self._answered_since_cut = True
 
@@ -30,10 +34,25 @@ class Limit:
         return int(self._places.total_tokens)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """A place among the requests in flight, in the order of asking. What came of the request is told within."""
+    async def place(self, *, alone: bool = False) -> AsyncIterator[None]:
+        """A place among the requests in flight, in the order of asking, or with none beside it. What came of the
+        request is told within."""
         async with self._places:
-            yield
+            self._want_alone += alone
+            try:
+                while self._one_alone or (self._in_flight if alone else self._want_alone):
+                    self._ended.clear()
+                    await self._ended.wait()
+            finally:
+                self._want_alone -= alone
+            self._in_flight += 1
+            self._one_alone = alone
+            try:
+                yield
+            finally:
+                self._in_flight -= 1
+                self._one_alone = False
+                self._ended.set()
 
     def answered(self, begun: int) -> None:
         """A request was answered; `begun` is what `cuts` was when it was sent."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...schemas.completion import EngineInfo
 from ...schemas.errors import RunFailed, UserError
 from . import lifeline
-from .connection import Endpoint
+from .connection import Endpoint, one_line
 from .models import ModelChoice
 from .weights import wheel_weights
 
@@ -33,7 +33,7 @@ class ServerConfig(BaseModel):
     """How requests are served. Nothing here shapes the answers' meaning, so nothing here is part of a run's
     fingerprint."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     endpoint: str | None = Field(default=None, min_length=1)
     """Base URL of a running OpenAI-compatible server; none starts vLLM."""
@@ -51,8 +51,9 @@ class ServerConfig(BaseModel):
     """Longest wait for one answer, however it trickles in."""
     attempts: int = Field(default=6, ge=1, le=50)
     """Tries of one request before it counts as failed."""
-    restarts: int = Field(default=3, ge=0)
-    """How often a run starts its own vLLM again after it died. One that dies at its first start is left so."""
+    restarts: int = Field(default=6, ge=0)
+    """How often within an hour a run starts its own vLLM again after it died. One that dies at its first start is left
+    so."""
     start_timeout_s: float = Field(default=900.0, gt=0)
     """Longest wait for a started server to be ready, the download of its weights included."""
     max_model_len: int = Field(default=4096, ge=256)
@@ -242,10 +243,12 @@ class VllmServer:
     def _last_lines(self, lines: int = 15) -> str:
         try:
             with self.log_path.open(encoding="utf-8", errors="replace") as file:
-                last = deque((line.rstrip().replace(self.api_key, "…") for line in file), maxlen=lines)
+                last = deque(file, maxlen=lines)
         except FileNotFoundError:
             return ""
-        return "; its log ends with\n  " + "\n  ".join(last) + "\n"
+        # A terminal would obey what a log holds; a line of it may be a whole request.
+        told = (one_line(line.replace(self.api_key, "…"))[:300] for line in last)
+        return "; its log ends with\n  " + "\n  ".join(told) + "\n"
 
 
 def _free_port() -> int:

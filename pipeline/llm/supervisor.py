@@ -1,6 +1,8 @@
 """Keeps the vLLM server of a run up: watches it, and starts it again when it died, a limited number of times."""
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable
 
 from ...schemas.errors import RunFailed
@@ -11,6 +13,8 @@ _LOOK_EVERY_S = 1.0
 # A vLLM whose engine died answers 503 for a moment and ends by itself; one that does not is ended.
 _UNWELL_S = 30
 _LONGEST_PAUSE_S = 60.0
+# A week-long run outlives a fault a day; one that comes back within the hour is no accident.
+_WITHIN_S = 3600.0
 
 
 class Supervisor:
@@ -19,7 +23,8 @@ class Supervisor:
     def __init__(self, server: VllmServer, *, on_restart: Callable[[str], None]) -> None:
         self.server = server
         self._on_restart = on_restart
-        self._restarts = self._lives = 0
+        self._lives = 0
+        self._restarted_at: deque[float] = deque()
         self._up = asyncio.Event()
         self._http = server.health_http()
 
@@ -38,7 +43,8 @@ class Supervisor:
         return endpoint
 
     async def watch(self) -> None:
-        """Look after the server until cancelled; raises RunFailed once it died more often than `server.restarts`."""
+        """Look after the server until cancelled; raises RunFailed once it died more often within an hour than
+        `server.restarts`."""
         unwell_s = 0.0
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -70,14 +76,17 @@ class Supervisor:
         self._up.clear()
         most = self.server.config.restarts
         while True:
-            if self._restarts == most:
+            while self._restarted_at and time.monotonic() - self._restarted_at[0] > _WITHIN_S:
+                self._restarted_at.popleft()
+            count = len(self._restarted_at)
+            if count >= most:
                 spent = f", and server.restarts = {most} is used up" if most else ""
                 raise self.server.failure(why + spent)
-            self._restarts += 1
-            self._on_restart(f"{why}; starting it again ({self._restarts} of {most})")
+            self._restarted_at.append(time.monotonic())
+            self._on_restart(f"{why}; starting it again ({count + 1} of {most} within an hour)")
             await asyncio.to_thread(self.server.stop)
             # Growing: what a dead process held (a GPU's memory, a port) is not always free at once.
-            await asyncio.sleep(min(2.0 ** (self._restarts - 1), _LONGEST_PAUSE_S))
+            await asyncio.sleep(min(2.0**count, _LONGEST_PAUSE_S))
             self.server.start()
             if await self._ready():
                 return self._live()

@@ -182,6 +182,11 @@ CASES = (
         "{{ caption }} {{ caption.upper }}",
         f"a builtin_function_or_method is no text {_ONE_NAME}",
     ),
+    _template(
+        "a template that joins a method to the text",
+        "{{ caption ~ caption.upper }}",
+        f"<built-in method upper … is no text; a method needs its brackets {_ONE_NAME}",
+    ),
     _template("a template of powers", "{{ 10 ** (10 ** 10) }}{{ caption }}", f"** is not allowed {_ONE_NAME}"),
     _template("a template that fills the memory", "{{ caption.ljust(10000000000000) }}", f"MemoryError {_ONE_NAME}"),
     _template(

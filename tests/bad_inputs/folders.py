@@ -1,5 +1,6 @@
 """Output folders that cannot be written, or hold something else."""
 
+import json
 from pathlib import Path
 
 from .case import SOURCE, Case, Make, both, folder_at, text
@@ -14,6 +15,11 @@ def _dangling(folder: Path) -> None:
 
 def _loop(folder: Path) -> None:
     (folder / "out").symlink_to(folder / "out")
+
+
+_EDITED = json.dumps(
+    {"run_id": "a", "fingerprint": "b", "made_from": {}, "source": {}, "versions": {}, "blocks_total": 0}
+)
 
 
 def _out(name: str, make: Make, says: str) -> Case:
@@ -46,6 +52,11 @@ CASES = (
         "a manifest that is no text",
         text("out/manifest.json", b"\xff\xfe"),
         f"{{dir}}/out/manifest.json: not a manifest this version reads: Invalid JSON: … {_ANOTHER}",
+    ),
+    _out(
+        "a manifest changed by hand",
+        text("out/manifest.json", _EDITED),
+        f"{{dir}}/out/manifest.json: not a manifest this version reads: made_from.config: Field required {_ANOTHER}",
     ),
     _out(
         "a folder for a manifest",

@@ -99,6 +99,16 @@ CASES = (
     _reply("JSON cut off", _page('{"data": ['), _LIST),
     _reply("a list that is null", _page('{"data": null}'), _LIST),
     _reply("an empty answer", _page(""), _LIST),
+    _reply(
+        "a list without end", _page(" " * 5_000_000), "{url}/: no list of models: it is longer than 4 MiB (is the …)"
+    ),
+    # Known before the server is asked, which is not there.
+    Case(
+        "no such rule, and no server",
+        SOURCE,
+        COMMAND.replace("{url}", "http://127.0.0.1:9/v1").replace("--no-negatives", "--set negatives.rules=['fog']"),
+        "negatives: no rule is called 'fog' (rules: …)",
+    ),
     _scripted("a wrong key", f"{{url}}/: HTTP 401: Incorrect API key provided {_KEY}", key="another"),
     _scripted(
         "a model that is not served",

@@ -96,3 +96,11 @@ def test_killed_between_the_old_and_the_new_it_goes_on(
     assert augment(source, out, server.url).returncode == 0
     assert len(server.requests) <= asked + 1  # the one that proves the server
     assert shards(out) == before
+
+
+def test_a_manifest_changed_by_hand_is_not_gone_on_with(source: Path, out: Path, server: ScriptedServer) -> None:
+    path = out / "manifest.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    done = augment(source, out, server.url)
+    assert done.returncode == 2
+    assert "made_from does not give its fingerprint: it was changed by hand" in done.stderr

@@ -72,6 +72,7 @@ HUGE = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens":
         (Answer(body=b"[" * 100_000), "bad answer"),
         (Answer(body=HUGE), "bad answer"),
         (Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "bad answer"),
+        (Answer(body=b" " * 5_000_000), "bad answer"),
         (Answer(drop=True), "connection"),
         (Answer(reset="before"), "connection"),
         (Answer(reset="middle"), "connection"),
@@ -82,6 +83,7 @@ HUGE = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens":
     ],
     ids=[
         *("429", "429 soon", "500", "503", "504", "529", "truncated", "wrong schema", "null", "deep", "huge", "gzip"),
+        "too long",
         *("dropped", "reset", "reset midway", "hangs", "hangs midway", "trickles", "endless"),
     ],
 )
