@@ -1,16 +1,17 @@
 """The commands. Each reads its arguments, calls one function, and prints; nothing imports this module."""
 
 import json
-import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..schemas.errors import RunFailed, UserError
+from ..training.commands import evaluate, train
 from .inspect_commands import status, verify
+from .options import SAVED, Format, ImagesRoot, say_how_to_go_on
 from .publish.commands import export, join, push
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ app = typer.Typer(
 )
 
 _LLM_HELP = "qwen, llama, smollm2, a Hub id, a folder of weights, or a model's name at --endpoint."
-_Format = Annotated[str | None, typer.Option("--format", help="Format of the source; recognised by content.")]
-_ImagesRoot = Annotated[Path | None, typer.Option(help="Folder that the image paths are below.")]
-_Device = Annotated[str, typer.Option(help="auto, cuda or cpu.")]
-_SAVED = "what is done so far is saved"
 _SET_HELP = "Set anything else of the run config, e.g. --set checks.min_words=5 (repeatable)."
 
 
@@ -55,7 +52,7 @@ def _options(
 def augment(
     source: Annotated[str | None, typer.Argument(help="File or folder of a dataset, or hf:NAME.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the dataset to make, or to go on making.")] = None,
-    format_: _Format = None,
+    format_: Format = None,
     llm: Annotated[str | None, typer.Option(help=_LLM_HELP)] = None,
     endpoint: Annotated[str | None, typer.Option(help="Base URL of a running OpenAI-compatible server.")] = None,
     recipe: Annotated[
@@ -64,7 +61,7 @@ def augment(
     samples: Annotated[int | None, typer.Option(help="Answers asked of each caption and prompt.")] = None,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
-    images_root: _ImagesRoot = None,
+    images_root: ImagesRoot = None,
     seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
     judge: Annotated[
         bool, typer.Option("--judge", help="Ask the model, yes or no, where the comparison of texts is unsure.")
@@ -118,12 +115,12 @@ def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
     try:
         outcome = run_augment(config, out, screen)
     except KeyboardInterrupt:
-        _say_how_to_go_on(f"interrupted; {screen.remains or _SAVED}", 130)
+        say_how_to_go_on(f"interrupted; {screen.remains or SAVED}", 130)
     except RunFailed as failure:
         if not screen.remains:  # it had not begun
             raise
         sys.stderr.write(f"tbpr-data: {failure}\n")
-        _say_how_to_go_on(screen.remains, failure.exit_code)
+        say_how_to_go_on(screen.remains, failure.exit_code)
     show_summary(outcome.root, outcome.manifest, screen)
     typer.echo(outcome.root)
     if outcome.failed:
@@ -131,17 +128,11 @@ def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
         raise typer.Exit(3)
 
 
-def _say_how_to_go_on(said: str, exit_code: int) -> NoReturn:
-    again = shlex.join(["tbpr-data", *sys.argv[1:]])
-    sys.stderr.write(f"tbpr-data: {said}; go on with:\n  {again}\n")
-    raise typer.Exit(exit_code) from None
-
-
 @app.command()
 def negatives(
     source: Annotated[str, typer.Argument(help="File or folder of a dataset, or hf:NAME.")],
     out: Annotated[Path, typer.Option(help="Folder of the dataset to make, or to go on making.")],
-    format_: _Format = None,
+    format_: Format = None,
     recipe: Annotated[
         str | None, typer.Option(help="person (guarded and balanced) or negclip (NegCLIP's six swaps as they are).")
     ] = None,
@@ -155,7 +146,7 @@ def negatives(
     no_balance: Annotated[bool, typer.Option("--no-balance", help="Take what the rules give at random.")] = False,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many captions.")] = None,
-    images_root: _ImagesRoot = None,
+    images_root: ImagesRoot = None,
     seed: Annotated[int | None, typer.Option(help="Run seed.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help=_SET_HELP, metavar="KEY=VALUE")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
@@ -187,7 +178,6 @@ def audit(
     most_pairs: Annotated[int, typer.Option(help="Measure at most so many negatives.", min=10)] = 20_000,
 ) -> None:
     """Say what is in a dataset: keep rates, negatives that show or may be true, lengths, diversity, leaks."""
-    import json
 
     from rich.console import Console
 
@@ -262,94 +252,8 @@ def demo_data(
     typer.echo(out)
 
 
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="demo, clip, irra, negclip, or the path of a recipe's TOML file.")],
-    source: Annotated[str, typer.Argument(help="A dataset that augment or negatives wrote, or any source.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run to begin, or to go on with.")],
-    seeds: Annotated[int, typer.Option(help="Train so many times, and give mean and deviation.", min=1)] = 1,
-    select: Annotated[
-        str | None, typer.Option(help="Split that chooses the checkpoint: val, or test as many papers did.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs, over the recipe's.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps: to try a recipe.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Weights to begin with: a file, a folder, a tag; random.")] = None,
-    device: _Device = "auto",
-    format_: _Format = None,
-    images_root: _ImagesRoot = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a key of the recipe (repeatable): data.batch_size=32.", metavar="KEY=VALUE"),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
-) -> None:
-    """Train RECIPE on SOURCE and measure the best checkpoint on the test split. Run again, it goes on where it was."""
-    from ..training.recipe import load_recipe
-    from ..training.run import train as run_train
-
-    flags: dict[str, Any] = {
-        "selection.split": select,
-        "schedule.epochs": epochs,
-        "loop.steps": steps,
-        "backbone.weights": None if weights == "random" else weights,
-    }
-    chosen = load_recipe(recipe, settings or [], flags, without=["backbone.weights"] if weights == "random" else [])
-    try:
-        run_train(
-            chosen,
-            source,
-            out,
-            seeds=seeds,
-            device=device,
-            format=format_ or "auto",
-            images_root=images_root,
-            quiet=quiet,
-        )
-    except KeyboardInterrupt:
-        _say_how_to_go_on(f"interrupted; {_SAVED}", 130)
-    typer.echo(out)
-
-
-@app.command()
-def evaluate(
-    checkpoint: Annotated[
-        str, typer.Argument(help="A run's folder (all its seeds), a model's folder, a file of weights, or a tag.")
-    ],
-    source: Annotated[str, typer.Argument(help="A dataset that augment or negatives wrote, or any source.")],
-    split: Annotated[str, typer.Option(help="Split to measure.")] = "test",
-    model: Annotated[
-        str | None, typer.Option(help="The weights' model, where they do not say: ViT-B-16, a JSON file.")
-    ] = None,
-    orders: Annotated[bool, typer.Option("--orders", help="ARO's order tests as well.")] = False,
-    pictures: Annotated[Path | None, typer.Option(help="Draw what is found for some captions into this PNG.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the figures to stdout as JSON.")] = False,
-    device: _Device = "auto",
-    format_: _Format = None,
-    images_root: _ImagesRoot = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a key of the backbone, e.g. image_size=[384,128].", metavar="KEY=VALUE"),
-    ] = None,
-) -> None:
-    """Measure a model on any SOURCE: R@k, mAP, mINP and mSD both ways, captions against their hard negatives."""
-    from ..training.assess import assess
-
-    result = assess(
-        checkpoint,
-        source,
-        split=split,
-        model=model,
-        sets=settings or [],
-        orders=orders,
-        picture=pictures,
-        device=device,
-        format=format_ or "auto",
-        images_root=images_root,
-    )
-    if as_json:
-        typer.echo(json.dumps(result, indent=1))
-
-
+app.command()(train)
+app.command()(evaluate)
 app.command()(export)
 app.command()(push)
 app.command()(join)

@@ -168,3 +168,30 @@ def _place_of(limit: Limit) -> Any:
             await self.task
 
     return Place()
+
+
+def test_one_alone_has_none_beside_it_and_holds_nobody_up_for_ever() -> None:
+    inside, beside = [0], [0]
+
+    async def one(limit: Limit, i: int) -> None:
+        alone = i % 5 == 0
+        await asyncio.sleep(0.001 * (i % 7))
+        async with limit.place(alone=alone):
+            inside[0] += 1
+            most = inside[0]
+            for _ in range(4):
+                await asyncio.sleep(0.001)
+                most = max(most, inside[0])
+            beside[0] = max(beside[0], most)
+            assert most == 1 or not alone
+            inside[0] -= 1
+            limit.refused(limit.cuts)  # the fewest places there can be
+
+    async def all_of_them() -> None:
+        limit = Limit(8)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            for i in range(60):
+                tasks.create_task(one(limit, i))
+
+    asyncio.run(all_of_them())
+    assert beside[0] > 1
