@@ -122,6 +122,9 @@ CASES = (
         "a prompt's unknown field", GOOD_PROMPT + "colour = 1\n", f"colour: Extra inputs are not permitted {_OURS}"
     ),
     _prompt(
+        "a prompt's id of two words", GOOD_PROMPT.replace('"mine"', '"my own"'), f"id: String should match … {_OURS}"
+    ),
+    _prompt(
         "a prompt's unknown policy",
         GOOD_PROMPT.replace('"paraphrase"', '"poem"'),
         f"policy: Input should be 'paraphrase', 'concise' or 'detailed' {_OURS}",

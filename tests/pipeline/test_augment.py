@@ -319,40 +319,6 @@ def test_two_writers_are_one_too_many(cuhk: Path, tmp_path: Path, scripted: Star
     assert f"another run is writing here (host {os.uname().nodename}, pid {run.pid})" in second.stderr
 
 
-@pytest.mark.parametrize(
-    ("more", "code", "message"),
-    [
-        (["--recipe", "poem"], 2, "unknown prompt 'poem'"),
-        (["--llm", "gpt-x"], 2, "model 'gpt-x' is not served here"),
-        (["--format", "coco"], 2, "coco"),
-        (["--set", "checks.min_words=0"], 2, "checks.min_words: Input should be greater than or equal to 1"),
-        (["--set", "nonsense=1"], 2, "nonsense: Extra inputs"),
-        (["--set", "nonsense"], 2, "is not key=value"),
-        (["--config", "none.toml"], 2, "none.toml"),
-        (["--split", "val"], 2, "val"),
-    ],
-)
-def test_bad_arguments_are_one_line(
-    cuhk: Path, tmp_path: Path, scripted: Start, more: list[str], code: int, message: str
-) -> None:
-    done = augment(cuhk, tmp_path / "out", scripted().url, *more)
-    assert done.returncode == code
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("tbpr-data: ")
-    assert message in last
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_of_something_else_is_left_alone(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").write_text("years of work")
-    done = augment(cuhk, tmp_path / "out", scripted().url)
-    assert done.returncode == 2
-    assert "not empty, and not one of our datasets" in done.stderr
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
-
-
 def test_a_full_disk_loses_nothing(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
     server, out = scripted(), tmp_path / "out"
     # Files may not grow past 6 kB: the journal of the first block meets it in the middle of a line.

@@ -33,27 +33,6 @@ def test_the_hash_moves_with_every_word() -> None:
         assert parse_prompt(changed, where="x").sha256() != one.sha256()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("id = ", "not valid TOML"),
-        (GOOD.replace('id = "mine"', ""), "id: Field required"),
-        (GOOD.replace('"mine"', '"No Spaces"'), "id: String should match"),
-        (GOOD + "colour = 1\n", "colour: Extra inputs"),
-        (GOOD.replace("{{ caption }}", ""), "does not appear"),
-        (GOOD.replace("{{ caption }}", "{{ captain }}"), "'captain' is undefined"),
-        (GOOD.replace("{{ caption }}", "{{ caption "), "user: "),
-        (GOOD.replace("{{ caption }}", "{{ caption.__class__.__mro__ }}"), "user: "),
-        (GOOD + "[sampling]\ntemperature = 9\n", "sampling.temperature"),
-    ],
-)
-def test_a_bad_prompt_is_one_clear_line(text: str, message: str) -> None:
-    with pytest.raises(UserError, match=r"mine\.toml") as caught:
-        parse_prompt(text, where="mine.toml")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_prompt_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD, encoding="utf-8")
