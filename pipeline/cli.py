@@ -114,6 +114,7 @@ def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
     screen = Screen(quiet=quiet)
     try:
         outcome = run_augment(config, out, screen)
+        show_summary(outcome.root, outcome.manifest, screen)
     except KeyboardInterrupt:
         say_how_to_go_on(f"interrupted; {screen.remains or SAVED}", 130)
     except RunFailed as failure:
@@ -121,7 +122,6 @@ def _make(config: "RunConfig", out: Path, *, quiet: bool) -> None:
             raise
         sys.stderr.write(f"tbpr-data: {failure}\n")
         say_how_to_go_on(screen.remains, failure.exit_code)
-    show_summary(outcome.root, outcome.manifest, screen)
     typer.echo(outcome.root)
     if outcome.failed:
         screen.say(f"{outcome.failed:,} requests got no answer; the same command asks them again")
