@@ -63,7 +63,7 @@ def load_tools(config: RunConfig) -> None:
 def finish_block(job: BlockJob) -> BlockResult:
     """Judge every answer of a block, make negatives of what is kept, write the shards.
 
-    Raises KeyError when a request has no line in the journal: a block is finished only once it is answered.
+    Raises RunFailed when a request has no line in the journal: a block is finished only once it is answered.
     """
     judged = judge_block(job)
     pairs, guarded = judged.pairs, Counter[str]()

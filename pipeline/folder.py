@@ -27,10 +27,13 @@ OWNER = "owner"
 class OutputFolder:
     """A dataset being written. Open it with `open_folder`."""
 
-    def __init__(self, root: Path, manifest: Manifest, changed: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, manifest: Manifest, *, before: Manifest | None = None, changed: Sequence[str] = ()
+    ) -> None:
         self.root, self.manifest = root, manifest
         self.changed = tuple(changed)
         """What is set otherwise than when the folder was last written: its shards are made anew of the same answers."""
+        self._before = before
 
     def journal_path(self, block: Block) -> Path:
         """Where the answers of a block are kept."""
@@ -53,12 +56,29 @@ class OutputFolder:
 
     def finished(self, block: Block) -> BlockResult | None:
         """The result of a block that needs no more work: its shards are there and no request waits for another try."""
-        for result in self.manifest.blocks:
-            if result.name == block.name and not result.failed:
-                # By hash: a disk that lost what it had synced leaves files of the right size.
-                whole = all(_sha256(self.root / shard.path) == shard.sha256 for shard in result.shards)
-                return result if whole else None
-        return None
+        result = next((one for one in self.manifest.blocks if one.name == block.name), None)
+        if result is None:
+            return None
+        # By hash: a disk that lost what it had synced leaves files of the right size.
+        if not all(_sha256(self.root / shard.path) == shard.sha256 for shard in result.shards):
+            # A run that is stopped before it is made again leaves a card of what there is.
+            self.manifest = self.manifest.without_block(result)
+            self.manifest.write(self.root)
+            return None
+        return None if result.failed else result
+
+    @property
+    def stale(self) -> bool:
+        """Whether what was made with other settings is still there."""
+        return self._before is not None
+
+    def renew(self) -> None:
+        """Remove what is made anew, once the first block can be: a folder never holds rows of two configurations, and
+        a run that fails before that leaves it as it was. A kill in between leaves one that either goes on with."""
+        if self._before is not None:
+            _remove_shards(self.root, self._before)
+            self.manifest.write(self.root)
+            self._before = None
 
     def record(self, result: BlockResult) -> None:
         """Note a finished block. Its shards are on disk under their final names by now."""
@@ -71,7 +91,7 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
     """Take a folder for writing, alone; `fresh` is the manifest an empty one would start with.
 
     Where only what is made of the answers is set otherwise (checks, negatives, the version of a rule), the folder
-    starts anew with the answers it has.
+    starts anew with the answers it has, at `renew`.
 
     Raises UserError when another process writes there, when it holds something else, or when what it holds was made
     with another configuration (naming the fields that differ).
@@ -95,16 +115,15 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
                     where=str(root),
                     mend="give another --out, or the same configuration again",
                 )
-            # In this order a kill between the two leaves a folder that either configuration goes on with.
-            _remove_shards(root, existing)
-            fresh.write(root)
-            existing = fresh
+            _sweep(root)
+            yield OutputFolder(root, fresh, before=existing, changed=changed)
+            return
         _sweep(root)
         # The prompts of a folder from before they were kept: the same fingerprint says that they are these.
         manifest = existing.model_copy(update={"prompts": fresh.prompts}) if existing else fresh
         if manifest != existing:
             manifest.write(root)
-        yield OutputFolder(root, manifest, changed)
+        yield OutputFolder(root, manifest)
 
 
 @contextmanager
@@ -158,7 +177,6 @@ def _answered(root: Path, manifest: Manifest) -> bool:
 
 
 def _remove_shards(root: Path, manifest: Manifest) -> None:
-    """Remove what is made anew: a folder never holds rows of two configurations. The card would show them."""
     (root / "README.md").unlink(missing_ok=True)
     for block in manifest.blocks:
         for shard in block.shards:

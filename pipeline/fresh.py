@@ -1,5 +1,6 @@
 """What a run is made from: every input, setting and version that decides a byte, hashed into the fingerprint."""
 
+import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from typing import Any
@@ -71,6 +72,8 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
         "scorer": _scorer(config.negatives),
         "judge": doubts_sha256() if config.judge.enabled else None,
     }
+    if config.embed_images:
+        made_from["images"] = _images_sha256(source)
     fingerprint = canonical_sha256(made_from)
     return Manifest(
         run_id=fingerprint[:16],
@@ -89,6 +92,16 @@ def fresh_manifest(config: RunConfig, source: Source, model: ModelChoice, plan: 
         prompts=plan.prompts,
         blocks_total=sum(1 for _ in cut_blocks(source, config.block_size)),
     )
+
+
+def _images_sha256(source: Source) -> str:
+    """Which image files there are, by size: one that was missing and is there now is put into its shard."""
+    root, told = source.images_root, hashlib.sha256()
+    for image in source.images:
+        file = root / image.file_path if root else None
+        size = file.stat().st_size if file and file.is_file() else None
+        told.update(f"{image.image_id}\0{size}\n".encode())
+    return told.hexdigest()
 
 
 def _scorer(config: NegativesConfig) -> str | None:

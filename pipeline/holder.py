@@ -46,7 +46,7 @@ def holder_of(root: Path, progress: ProgressFile | None) -> Holder:
     """The run that holds `root` or held it last; `progress` is what it wrote of itself."""
     owner = root / STATE / OWNER
     try:
-        found = re.fullmatch(r"host (.*), pid (\d+)\s*", owner.read_text(encoding="utf-8"))
+        found = re.fullmatch(r"host (.*), pid (\d{1,10})\s*", owner.read_text(encoding="utf-8"))
         began = owner.stat().st_mtime
     except (OSError, ValueError):
         found = None

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -27,20 +26,27 @@ class Journal:
         self._length = 0
 
     def read(self) -> Answers:
-        """Every answer; of two to one key the later. A torn last line is left out."""
+        """Every answer; of two to one key the later.
+
+        A torn last line is left out, and so is one that is damaged; behind zeros or a damaged head nothing is believed
+        until the next head, because what gave those answers is not known.
+        """
         answers: Answers = {}
         engine: EngineInfo | None = None
-        for _, record in self._whole_lines():
+        for line in self._held().splitlines(keepends=True):
+            record = _record(line) if line.endswith(b"\n") else None
             if isinstance(record, EngineInfo):
                 engine = record
+            elif record is None:
+                engine = None if b"\0" in line or not line.startswith(b'{"key"') else engine
             elif engine is not None:
                 answers[record.key] = (record, engine)
         return answers
 
     def open(self, engine: EngineInfo) -> None:
         """Start a writing session: cut a torn last line off, write the head."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole = sum(size for size, _ in self._whole_lines())
+        self.path.parent.mkdir(exist_ok=True)  # not its parents: a folder that was moved away is not made anew
+        whole = self._held().rfind(b"\n") + 1
         new = not self.path.exists()
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
         if new:
@@ -92,22 +98,14 @@ class Journal:
             while left:
                 left = left[os.write(self._fd, left) :]
         except OSError:
-            # Another answer may still be on its way here, and nothing behind a torn line is believed.
+            # Another answer may still be on its way here: it would be part of the torn line.
             os.ftruncate(self._fd, self._length)
             os.lseek(self._fd, self._length, os.SEEK_SET)
             raise
         self._length += len(data)
 
-    def _whole_lines(self) -> Iterator[tuple[int, Completion | EngineInfo]]:
-        """Every line, its bytes counted, up to the first that is torn: without an end, or no record (a power cut can
-        leave zeros, a dying disk anything)."""
-        if not self.path.exists():
-            return
-        for line in self.path.read_bytes().splitlines(keepends=True):
-            record = _record(line) if line.endswith(b"\n") else None
-            if record is None:
-                return
-            yield len(line), record
+    def _held(self) -> bytes:
+        return self.path.read_bytes() if self.path.exists() else b""
 
 
 def _record(line: bytes) -> Completion | EngineInfo | None:

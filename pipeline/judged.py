@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from ..schemas.attributes import Person, to_json
 from ..schemas.completion import Completion, EngineInfo, Request
+from ..schemas.errors import RunFailed
 from ..schemas.rows import Checks, Negative, PairRow, Provenance, RejectRow
 from ..schemas.source import SourceCaption
 from ..schemas.verdict import STATUSES
@@ -24,6 +26,19 @@ from .llm.requests import Asked, RequestPlan
 from .negatives.guards import KnownTexts, normalised
 from .negatives.rows import Identity
 from .negatives.written import Described, contradicted_rewrite, prompted_negative
+
+
+class _Kept(Answers):
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal.read())
+        self._path = journal.path
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise RunFailed(
+            "an answer that was written here is gone: the journal was moved, removed or changed meanwhile",
+            where=str(self._path),
+            mend="run the same command again",
+        )
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,9 @@ class BlockJob:
 
     @cached_property
     def answers(self) -> Answers:
-        """The block's journal."""
-        return Journal(self.journal_path).read()
+        """The block's journal. It raises RunFailed for a request that has no line there: a block is finished only once
+        it is answered."""
+        return _Kept(Journal(self.journal_path))
 
     def described(self, caption: SourceCaption) -> Described:
         """The same identity, as its other captions tell."""
@@ -83,7 +99,7 @@ class JudgedBlock:
 def judge_block(job: BlockJob) -> JudgedBlock:
     """Judge every answer of a block.
 
-    Raises KeyError when a request has no line in the journal: a block is judged only once it is answered.
+    Raises RunFailed when a request has no line in the journal: a block is judged only once it is answered.
     """
     judged = JudgedBlock()
     kept_of: dict[str, list[str]] = {}

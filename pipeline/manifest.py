@@ -62,6 +62,10 @@ class Manifest(BaseModel):
         blocks.sort(key=lambda block: (split_order.index(block.name.split("-")[0]), block.name))
         return self.model_copy(update={"blocks": tuple(blocks)})
 
+    def without_block(self, result: BlockResult) -> "Manifest":
+        """This manifest without one of its blocks."""
+        return self.model_copy(update={"blocks": tuple(block for block in self.blocks if block != result)})
+
     def write(self, root: Path) -> None:
         """Write it whole or not at all."""
         write_text(root / FILE, self.model_dump_json(indent=1) + "\n")

@@ -26,6 +26,7 @@ from .judged import BlockJob
 from .llm.client import Client
 from .llm.connection import Endpoint
 from .llm.endpoint import probe, prove
+from .llm.limit import connections_possible
 from .llm.models import ModelChoice, choose_model, known_models
 from .llm.requests import RequestPlan
 from .llm.running import find_running
@@ -70,9 +71,11 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     existing = own_manifest(out) if out.is_dir() else None
     finished = existing is not None and existing.complete and not any(block.failed for block in existing.blocks)
     # A finished dataset asks nothing, so its server need not be there; for any other run it should be, before all else.
-    asks = bool(config.recipe) and not finished
+    asks = bool(config.recipe) and (existing is None or not finished or _asks_more(config, existing))
     endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint and asks else None
-    served = endpoint.served_model if endpoint else existing.made_from["model"]["name"] if existing else None
+    served = endpoint.served_model if endpoint else _wanted(config)
+    if served is None and existing is not None:
+        served = existing.made_from["model"]["name"]
     model = _model(config, served) if config.recipe else _NO_MODEL
     plan = _plan(config, prompts, model)
     manifest = fresh_manifest(config, source, model, plan)
@@ -82,17 +85,18 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
         disk_errors(out, "every answer so far is saved; make room and run the same command again"),
         open_folder(out, manifest) as folder,
     ):
-        write_run(folder.root, config, model.name)
-        if folder.changed:
+        if folder.stale:
             screen.say(f"set otherwise: {'; '.join(folder.changed)}")
             screen.say("every answer is used again, the shards are written anew")
+        else:
+            write_run(folder.root, config, model.name)
         if config.negatives.enabled:
             write_known_texts(folder.known_texts, (caption.text for caption in source.captions()))
         try:
             _answer_and_finish(config, source, model, plan, endpoint, folder, screen)
         finally:
             # Of an unfinished dataset too: without a card it does not open, with an old one it may show old rows.
-            if folder.manifest.blocks:
+            if folder.manifest.blocks and not folder.stale:
                 write_card(folder.root, folder.manifest)
     return Outcome(folder.root, folder.manifest)
 
@@ -113,14 +117,23 @@ def _say_source(source: Source, screen: Screen) -> None:
             screen.say(f"  {title} {name}: {count:,} (first: {findings.examples[name][0]})")
 
 
+def _asks_more(config: RunConfig, existing: Manifest) -> bool:
+    """Whether a finished dataset's answers are to be asked about, which they were not yet."""
+    asked = existing.made_from["config"]
+    judged, scorer = asked.get("judge", {}).get("enabled"), asked["negatives"].get("scorer")
+    return (config.judge.enabled and not judged) or (config.negatives.ask_server and scorer != "served")
+
+
+def _wanted(config: RunConfig) -> str | None:
+    """The name a model is asked for by at an endpoint."""
+    known = known_models().get(config.llm.model or "")
+    return known.hub_id if known else config.llm.model
+
+
 async def _given_endpoint(config: RunConfig) -> Endpoint:
     server = config.server
-    wanted = config.llm.model
-    if wanted in known_models():
-        wanted = known_models()[wanted].hub_id
-    return await probe(
-        str(server.endpoint), os.environ.get(server.api_key_env), model=wanted, send_seed=server.send_seed
-    )
+    key = os.environ.get(server.api_key_env)
+    return await probe(str(server.endpoint), key, model=_wanted(config), send_seed=server.send_seed)
 
 
 def _model(config: RunConfig, served: str | None) -> ModelChoice:
@@ -190,7 +203,10 @@ def _answer_and_finish(
             if supervisor is not None:
                 supervisor.server.check_alive()  # its log says more than the connection that broke
             raise
-        concurrency = config.server.concurrency or (512 if found.info.seeded and found.is_vllm else 64)
+        wanted = config.server.concurrency or (512 if found.info.seeded and found.is_vllm else 64)
+        concurrency = connections_possible(wanted)
+        if concurrency < wanted:
+            screen.say(f"{concurrency:,} requests in flight, not {wanted:,}: no more files may be open (ulimit -n)")
         client = Client(
             found,
             concurrency=concurrency,
@@ -233,6 +249,9 @@ def _answer_and_finish(
         return asked
 
     async def finish(workers: Workers, block: Block) -> None:
+        if folder.stale:
+            folder.renew()
+            write_run(folder.root, config, model.name)
         result = await workers.finish(job_of(block))
         folder.record(result)
         screen.block(result)

@@ -109,13 +109,15 @@ def read_status(folder: Path) -> Status:
 
     Raises UserError for what is no dataset of ours.
     """
-    manifest = _manifest(folder)
     progress = read_progress(folder / STATE / PROGRESS)
     run = holder_of(folder, progress)
+    manifest = _manifest(folder, run)
     made = Made.of(manifest.blocks)
     try:
         captions = int(manifest.source["captions"])
-        per_caption = len(manifest.made_from["prompts"]) * int(manifest.made_from["config"]["samples"])
+        config = manifest.made_from["config"]
+        per_caption = len(manifest.made_from["prompts"]) * int(config["samples"])
+        per_block = per_caption * int(config["block_size"])
     except (LookupError, TypeError, ValueError) as error:
         what = f"does not say what is asked: {type(error).__name__} {error}"
         raise UserError(what, where=str(folder / MANIFEST), mend="tbpr-data verify says what else is wrong") from None
@@ -131,8 +133,7 @@ def read_status(folder: Path) -> Status:
         blocks_done=len(manifest.blocks),
         blocks_total=manifest.blocks_total,
         captions_total=captions,
-        # Answers to what is asked about answers lie in the journals too.
-        answers_on_disk=max(0, min(total, finished + (_journalled(folder, manifest) if total else 0))),
+        answers_on_disk=max(0, min(total, finished + (_journalled(folder, manifest, per_block) if total else 0))),
         answers_total=total,
         made=made,
         asked=asked,
@@ -143,7 +144,7 @@ def read_status(folder: Path) -> Status:
     )
 
 
-def _manifest(folder: Path) -> Manifest:
+def _manifest(folder: Path, run: Holder) -> Manifest:
     """The manifest; a disk of the network may show none for the moment in which it is renamed."""
     for _ in range(_TRIES):
         try:
@@ -153,18 +154,26 @@ def _manifest(folder: Path) -> Manifest:
                 raise
             time.sleep(_BETWEEN_S)
     if not (folder / MANIFEST).exists():
-        raise UserError("a run took it, and has written nothing yet", where=str(folder), mend="ask again in a moment")
+        if run.state in ("running", "elsewhere"):
+            raise UserError(
+                "a run took it, and has written nothing yet", where=str(folder), mend="ask again in a moment"
+            )
+        raise UserError(
+            "no manifest, and no run that would write one", where=str(folder), mend="run the same command again"
+        )
     return manifest_of(folder)
 
 
-def _journalled(folder: Path, manifest: Manifest) -> int:
-    """Answers in the journals of blocks that are not finished."""
+def _journalled(folder: Path, manifest: Manifest, per_block: int) -> int:
+    """Answers in the journals of blocks that are not finished, at most so many of each: those to what is asked about
+    answers lie there too."""
     finished = {block.name for block in manifest.blocks}
     count = 0
     for path in (folder / STATE / "journal").glob("*.jsonl"):
-        if path.stem not in finished:
+        if path.stem not in finished and path.is_file():
             try:
-                count += sum(not answer.transient for answer, _ in Journal(path).read().values())
+                answers = Journal(path).read().values()
+                count += min(per_block, sum(not answer.transient for answer, _ in answers))
             except (OSError, ValueError):  # gone meanwhile, or not what we write: nothing in it counts
                 continue
     return count

@@ -125,6 +125,8 @@ class Client:
                         raise
             self._answered_at = time.monotonic()
             deaths += 1
+        if self._supervisor is not None:
+            self._supervisor.explained()
         return Completion(key=request.key, error=_DEADLY)
 
     async def _try_in_flight(self, request: Request) -> Completion:

@@ -76,13 +76,16 @@ def open_http(base_url: str, api_key: str | None, *, timeout_s: float, connectio
 async def fetch(http: httpx.AsyncClient, method: str, path: str, *, json: Any = None) -> httpx.Response:
     """A whole answer. Raises httpx.DecodingError for one that is too long, as for one that cannot be unpacked, and what
     httpx raises else."""
-    async with http.stream(method, path, json=json) as response:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > _LONGEST_ANSWER:
-                raise httpx.DecodingError(f"it is longer than {_LONGEST_ANSWER >> 20} MiB")
-    headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+    try:
+        async with http.stream(method, path, json=json) as response:
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > _LONGEST_ANSWER:
+                    raise httpx.DecodingError(f"it is longer than {_LONGEST_ANSWER >> 20} MiB")
+    except ValueError as error:  # a status line or a cookie that is no text, of which httpx knows nothing
+        raise httpx.RemoteProtocolError(f"not HTTP: {error}") from None
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
 
 
@@ -109,7 +112,9 @@ async def served_models(http: httpx.AsyncClient, base_url: str) -> list[dict[str
             mend="see what the server says of it",
         )
     try:
-        models = [entry for entry in response.json()["data"] if "id" in entry]
+        listed = response.json()["data"]
+        entries = [entry for entry in listed if isinstance(entry, dict) and "id" in entry]
+        models = [{**entry, "id": storable(str(entry["id"]))} for entry in entries]
     except (ValueError, KeyError, TypeError, RecursionError):
         models = []
     if not models:
@@ -124,7 +129,7 @@ def error_text(response: httpx.Response) -> str:
         error = body.get("error", body) if isinstance(body, dict) else body
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, RecursionError):
-        text = response.text
+        text = response.content.decode("utf-8", "replace")  # the charset it names may be none
     line = one_line(text)
     if key := response.request.headers.get("Authorization", "").removeprefix("Bearer "):
         line = line.replace(key, "…")

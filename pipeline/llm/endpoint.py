@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from ...schemas.completion import EngineInfo, Request
+from ...schemas.completion import EngineInfo, Request, storable
 from ...schemas.errors import RunFailed, UserError
 from .client import Client
 from .connection import Endpoint, fetch, one_line, open_http, served_models
@@ -35,7 +35,8 @@ async def probe(base_url: str, api_key: str | None, *, model: str | None, send_s
             raise UserError(f"model {model!r} is not served here", where=base_url, mend=f"it serves {_some(names)}")
         name = model or names[0]
         version = await _vllm_version(http)
-        engine = "vllm" if version else str(served[names.index(name)].get("owned_by") or "openai-compatible")
+        owner = str(served[names.index(name)].get("owned_by") or "openai-compatible")
+        engine = "vllm" if version else storable(owner)
         if send_seed is None:
             # A seed stops vLLM's CPU engine, and nothing tells from outside whether an engine is one; other servers
             # take the field or ignore it.
@@ -92,7 +93,7 @@ async def _vllm_version(http: httpx.AsyncClient) -> str | None:
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT_S):
             response = await fetch(http, "GET", str(http.base_url.join("../version")))
-        return str(response.json()["version"]) if response.status_code == 200 else None
+        return storable(str(response.json()["version"])) if response.status_code == 200 else None
     except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -1,6 +1,8 @@
 """How many requests may be in flight: found out from what the server does, from one to what is configured."""
 
 import asyncio
+import contextlib
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +11,21 @@ from anyio import CapacityLimiter
 # After a refusal one more is let in each so many answers. A server that takes 6 at once then refuses one request in
 # about 60, and one that takes 64 again after it took 6 has them after 1,000 answers.
 _ANSWERS_A_STEP = 16
+
+# Files beside the connections: journals, shards, workers' pipes, libraries.
+_OTHER_FILES = 256
+
+
+def connections_possible(wanted: int) -> int:
+    """So many, or as many as the system lets this process open: the usual 1,024 files are raised where they may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
 
 
 class Limit:

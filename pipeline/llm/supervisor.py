@@ -68,6 +68,10 @@ class Supervisor:
             await asyncio.sleep(_LOOK_EVERY_S)
         return await self.life() != life
 
+    def explained(self) -> None:
+        """What killed the server was found, and is not sent again: the restarts it took do not count."""
+        self._restarted_at.clear()
+
     async def _unwell(self) -> bool:
         # No answer in time is no sign: a machine that is busy enough takes its time.
         return await self.server.health(self._http) not in (200, None)

@@ -77,11 +77,11 @@ def model_of(body: dict[str, Any]) -> str | None:
 
 def _chat(key: str, body: dict[str, Any]) -> Completion:
     choice = body["choices"][0]
-    usage = body.get("usage") or {}
+    usage, reason = body.get("usage") or {}, choice.get("finish_reason")
     return Completion(
         key=key,
         text=storable(choice["message"].get("content") or ""),
-        finish_reason=choice.get("finish_reason"),
+        finish_reason=storable(reason) if isinstance(reason, str) else reason,
         prompt_tokens=usage.get("prompt_tokens"),
         completion_tokens=usage.get("completion_tokens"),
     )

@@ -18,7 +18,7 @@ from .stock import Stock
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-NEGATIVES_VERSION = 3
+NEGATIVES_VERSION = 4
 """Raised when a rule changes what it makes: part of a run's fingerprint."""
 
 CONTRADICTED = "llm/contradicted"

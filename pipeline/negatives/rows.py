@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Identity = tuple[str, int]
 """Dataset and pid."""
+# Every candidate is read again, so the time goes with the square of the length: 5 s here. Ultra-fine captions have some
+# 1,500.
+_LONGEST_CHARACTERS = 16_000
 
 
 def texts_by_identity(source: Source) -> dict[Identity, tuple[str, ...]]:
@@ -36,8 +40,11 @@ def texts_by_identity(source: Source) -> dict[Identity, tuple[str, ...]]:
 def write_known_texts(path: Path, texts: Iterable[str]) -> None:
     """The hashes of all captions, sorted: what `KnownTexts` searches without holding the texts."""
     work = path.with_name(f".{path.name}.writing")
-    with work.open("wb") as file:
-        np.save(file, np.unique(np.array([text_hash(text) for text in texts], dtype=np.uint64)))
+    hashes = np.unique(np.array([text_hash(text) for text in texts], dtype=np.uint64))
+    held = io.BytesIO()
+    np.save(held, hashes)
+    # Not to the file by numpy: of a full disk it tells neither that it is one nor which file.
+    work.write_bytes(held.getbuffer())
     work.replace(path)
 
 
@@ -63,6 +70,14 @@ def with_negatives(
         known_texts: what `write_known_texts` wrote.
         served: what the served language model says of texts, where the run asks it.
     """
+    short = [row for row in rows if len(row.text) <= _LONGEST_CHARACTERS]
+    if len(short) < len(rows):
+        done, refused = with_negatives(
+            short, config, seed=seed, siblings=siblings, known_texts=known_texts, served=served
+        )
+        by_id = {row.caption_id: row for row in done}
+        named = [by_id.get(row.caption_id) or row.model_copy(update={"negatives": []}) for row in rows]
+        return named, refused + Counter(too_long=len(rows) - len(short))
     if config.recipe == "negclip":
         return _negclip(rows, config, seed), Counter()
     from ..language.likelihood import LikelihoodScorer

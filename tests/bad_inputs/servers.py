@@ -98,6 +98,8 @@ CASES = (
     _reply("a web page", _page("<html>It works!</html>"), _LIST),
     _reply("JSON cut off", _page('{"data": ['), _LIST),
     _reply("a list that is null", _page('{"data": null}'), _LIST),
+    _reply("a list of texts", _page('{"data": ["my-id"]}'), _LIST),
+    _reply("a list that is none", _page('{"data": {"id": "m"}}'), _LIST),
     _reply("an empty answer", _page(""), _LIST),
     _reply(
         "a list without end", _page(" " * 5_000_000), "{url}/: no list of models: it is longer than 4 MiB (is the …)"

@@ -104,3 +104,35 @@ def test_a_manifest_changed_by_hand_is_not_gone_on_with(source: Path, out: Path,
     done = augment(source, out, server.url)
     assert done.returncode == 2
     assert "made_from does not give its fingerprint: it was changed by hand" in done.stderr
+
+
+def test_a_mistake_in_a_setting_leaves_the_folder_as_it_was(source: Path, out: Path, server: ScriptedServer) -> None:
+    def files() -> dict[str, bytes]:
+        paths = [path for path in out.rglob("*") if path.is_file() and ".tbpr" not in path.parts]
+        return {str(path): path.read_bytes() for path in paths}
+
+    before = files()
+    nowhere = "http://127.0.0.1:9/v1"
+    for url, sets in (
+        (server.url, (WITH_NEGATIVES, "--set", f"negatives.features={source}")),  # read when the server was proven
+        (nowhere, ("--judge",)),
+        (nowhere, ("--llm", "another")),
+    ):
+        done = augment(source, out, url, *sets)
+        assert done.returncode, done.stderr
+        assert "Traceback" not in done.stderr
+        assert files() == before
+
+
+def test_a_shard_that_is_gone_is_named_no_longer(source: Path, out: Path, server: ScriptedServer) -> None:
+    gone = sorted((out / "data").glob("*.parquet"))[0]
+    whole = gone.read_bytes()
+    gone.unlink()
+    gone.mkdir()
+    done = augment(source, out, server.url)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert gone.stem not in (out / "manifest.json").read_text()
+    gone.rmdir()
+    assert augment(source, out, server.url).returncode == 0
+    assert gone.read_bytes() == whole

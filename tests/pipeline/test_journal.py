@@ -58,3 +58,16 @@ def test_cut_anywhere_it_gives_whole_answers_and_goes_on(
     after = Journal(path).read()
     assert list(after) == [*before, "new"]
     assert {key: answer.text for key, (answer, _) in before.items()} == {a.key: a.text for a in answers[: len(before)]}
+
+
+def test_a_damaged_line_takes_no_other_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    write(path, *(Completion(key=f"k{i}", text=f"answer {i}") for i in range(4)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], lines[2].replace(b'"text"', b'"te\xff"'), *lines[3:]]))
+    assert list(Journal(path).read()) == ["k0", "k2", "k3"]
+    # Of answers without a head it is not known what gave them.
+    path.write_bytes(b"".join([lines[0][:9] + b"\0" + lines[0][10:], *lines[1:]]))
+    assert Journal(path).read() == {}
+    write(path, Completion(key="new", text="x"))
+    assert list(Journal(path).read()) == ["new"]

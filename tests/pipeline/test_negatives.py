@@ -204,3 +204,15 @@ def test_audit_of_something_else(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Parquet" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_images_that_are_there_later_are_put_in(tmp_path: Path) -> None:
+    source, out = tmp_path / "captions.jsonl", tmp_path / "out"
+    row = {"file_path": "a.jpg", "pid": 1, "split": "train", "captions": ["A man in a red shirt and black pants."]}
+    source.write_text(json.dumps(row), encoding="utf-8")
+    command = ("negatives", source, "--out", out, "--images-root", tmp_path, "--set", "embed_images=true")
+    assert run(*command).returncode == 0
+    assert [row["image"] for row in rows(out)] == [None]
+    (tmp_path / "a.jpg").write_bytes(b"a picture")
+    assert run(*command).returncode == 0
+    assert [row["image"]["bytes"] for row in rows(out)] == [b"a picture"]

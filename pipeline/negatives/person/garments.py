@@ -29,10 +29,11 @@ _MEASURED = re.compile(r"[^.,;]*\b(?:knees?|calf|calves|ankles?|thighs?|legs?|sl
 def swap_garment(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]:
     """Two garments of the same number exchange their words: "a white ‹jacket› over a blue ‹shirt›"."""
     told = [item for item in caption.person.items if item.slot in GARMENTS and item.colours and _movable(item)]
+    told = [item for item in told if _whole(caption.text, item)]
     for first, second in combinations(told, 2):
         apart = first.slot != second.slot and is_plural(first) == is_plural(second)
         colours = all(colours_exclude(a, b) for a in first.colours for b in second.colours)
-        if not apart or not colours or not (_whole(caption.text, first) and _whole(caption.text, second)):
+        if not apart or not colours:
             continue
         a, b = first.name, second.name
         yield Candidate(

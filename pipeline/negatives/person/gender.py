@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from random import Random
 
 from ..candidate import Candidate, Claim
@@ -43,7 +43,7 @@ def replace_gender(caption: Caption, stock: Stock, rng: Random) -> Iterator[Cand
     if any(word.isupper() for word in (match[0] for match in found) if len(word) > 1):
         return
     choices = [_others(caption.text, match) for match in found]
-    for several in list(product(*choices))[:4]:
+    for several in islice(product(*choices), 4):
         yield Candidate(
             "person/replace_gender",
             "replace",

@@ -11,6 +11,7 @@ from ....schemas.attributes import DETAILS, Colour, Item, Person
 from ...language.lexicon.load import lexicon
 
 _JOINED = re.compile(r" and |/| / |, | & |, and ")
+_LONGEST_ARTICLE = len(" their ")
 _ARTICLE = re.compile(r"(?:\b(?:an?|the|his|her|their|one) )?$", re.IGNORECASE)
 
 
@@ -85,7 +86,7 @@ def noun_phrase(text: str, item: Item) -> tuple[int, int] | None:
         return None
     if set(text[start:end].lower().split()) & {"with", "is", "are", "in", "that", "which", "has"}:
         return None
-    article = _ARTICLE.search(text[:start])
+    article = _ARTICLE.search(text, max(0, start - _LONGEST_ARTICLE), start)
     return (article.start() if article else start), end
 
 

@@ -14,7 +14,6 @@ from ..surgery import Replacement
 _MOST = 4
 # "A black object" may be a bag.
 _HELD = {"bag", "carried"}
-_END = re.compile(r"\s*\.?\s*$")
 # "A man ‹wearing› a shirt and carrying a bag", not "he wears a shirt and carrying a bag".
 _PARTICIPLE = re.compile(r"\bwearing\b", re.IGNORECASE)
 _FINITE = re.compile(r"\b(?:wears|has|have|carries|holds|walks|are|that|which|who|carrying|holding)\b", re.IGNORECASE)
@@ -50,13 +49,13 @@ def add_item(caption: Caption, stock: Stock, rng: Random) -> Iterator[Candidate]
         for new in stock.pick(stock.things[connector], rng, _MOST):
             if new.slot not in told and not {item.slot, new.slot} <= _HELD:
                 yield _added(Replacement(start, end, new.text), new)
-    at = _END.search(caption.text)
-    sentence = caption.text[: at.start()].rpartition(".")[2] if at else ""
-    if at is None or not _PARTICIPLE.search(sentence) or _FINITE.search(sentence):
+    at = len(caption.text.rstrip().removesuffix(".").rstrip())
+    sentence = caption.text[:at].rpartition(".")[2]
+    if not _PARTICIPLE.search(sentence) or _FINITE.search(sentence):
         return
     for new in stock.pick(stock.things["carrying"], rng, _MOST):
         if new.slot not in told:
-            yield _added(Replacement(at.start(), at.start(), f" and carrying {new.text}"), new)
+            yield _added(Replacement(at, at, f" and carrying {new.text}"), new)
 
 
 def _added(replacement: Replacement, new: Thing) -> Candidate:

@@ -1,14 +1,17 @@
 """The client against a server that misbehaves as told."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted_server import Answer, ScriptedServer, rewrite
 
+from tbpr_data.pipeline.journal import Journal
 from tbpr_data.pipeline.llm.client import Client
 from tbpr_data.pipeline.llm.endpoint import probe, prove
-from tbpr_data.schemas.completion import Completion, Request
+from tbpr_data.schemas.completion import Completion, EngineInfo, Request
 from tbpr_data.schemas.errors import RunFailed, UserError
 
 
@@ -73,6 +76,7 @@ HUGE = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens":
         (Answer(body=HUGE), "bad answer"),
         (Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "bad answer"),
         (Answer(body=b" " * 5_000_000), "bad answer"),
+        (Answer(status=500, body=b"oh", headers={"Content-Type": "text/plain; charset=hex"}), "5xx"),
         (Answer(drop=True), "connection"),
         (Answer(reset="before"), "connection"),
         (Answer(reset="middle"), "connection"),
@@ -83,7 +87,7 @@ HUGE = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens":
     ],
     ids=[
         *("429", "429 soon", "500", "503", "504", "529", "truncated", "wrong schema", "null", "deep", "huge", "gzip"),
-        "too long",
+        *("too long", "charset"),
         *("dropped", "reset", "reset midway", "hangs", "hangs midway", "trickles", "endless"),
     ],
 )
@@ -93,6 +97,16 @@ def test_what_may_pass_is_tried_again(scripted: Any, fault: Answer, kind: str) -
     assert completion.error is None
     assert faults == [kind, kind]
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("odd", [{"headers": {"X-Odd": "é"}}, {"finish_reason": "\ud800"}, {"model": "m\ud800"}])
+def test_an_answer_with_something_odd_about_it_is_one(scripted: Any, tmp_path: Path, odd: dict[str, Any]) -> None:
+    server = scripted(lambda body, count: replace(rewrite(body, count), **odd))
+    [completion] = ask(server, request())
+    assert completion.text
+    with Journal(tmp_path / "journal") as journal:
+        journal.open(EngineInfo(engine="x", engine_version=None, seeded=False))
+        journal.append(completion)
 
 
 def test_a_refused_request_is_a_final_answer(scripted: Any) -> None:

@@ -1,6 +1,8 @@
 """How many requests are in flight: fewer when a server refuses, and all of them again once it does not."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -195,3 +197,13 @@ def test_one_alone_has_none_beside_it_and_holds_nobody_up_for_ever() -> None:
 
     asyncio.run(all_of_them())
     assert beside[0] > 1
+
+
+def test_no_more_connections_than_files_may_be_open() -> None:
+    code = (
+        "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (128, 400));"
+        "from tbpr_data.pipeline.llm.limit import connections_possible as possible;"
+        "print(possible(100), possible(512), r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split(" ", 2) == ["100", "144", "(400, 400)\n"], done.stderr
