@@ -110,12 +110,16 @@ def lines(out: Path) -> list[Line]:
     """Every answer in the journals that an interruption left whole; failures, which are asked again, are none."""
     found = []
     for path in sorted((out / STATE / "journal").glob("*.jsonl")):
+        headed = False
         for data in path.read_bytes().split(b"\n")[:-1]:
             try:
                 told = json.loads(data)
             except ValueError:
-                break  # torn, or zeros: nothing behind it is believed
-            if "key" in told and not told.get("transient"):
+                # Behind zeros, in which a head may be lost, nothing is believed until the next one.
+                headed = headed and data.startswith(b'{"key"') and b"\0" not in data
+                continue
+            headed = headed or "engine" in told
+            if headed and "key" in told and not told.get("transient"):
                 found.append(Line(path.name, told.get("prompt_tokens", HUMAN), data))
     return found
 
