@@ -63,7 +63,7 @@ def write_shard(
     Rows are taken as they are written, a row group at a time, so that images never lie in memory all at once.
     """
     final = root / path
-    final.parent.mkdir(exist_ok=True)  # not its parents: a folder that was moved away is not made anew
+    final.parent.mkdir(parents=True, exist_ok=True)
     work = final.with_name(f".{final.name}.writing")
     group_rows = _IMAGE_ROWS if "image" in schema.names else _TEXT_ROWS
     rows, written = iter(rows), 0
