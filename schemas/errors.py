@@ -1,11 +1,18 @@
 """The errors a user can mend."""
 
+import re
+
+# Names of columns and files are data: they may hold line ends, and what a terminal obeys.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
 
 class UserError(Exception):
     """Something the user gave cannot be used: what is wrong, where, and how to mend it.
 
     The command line prints it as one line without a traceback and exits with `exit_code`.
     """
+
+    one_line = True
 
     def __init__(self, what: str, *, where: str = "", mend: str = "", exit_code: int = 2) -> None:
         self.what, self.where, self.mend, self.exit_code = what, where, mend, exit_code
@@ -14,7 +21,8 @@ class UserError(Exception):
     def __str__(self) -> str:
         """One line: `where: what (mend)`."""
         line = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{line} ({self.mend})" if self.mend else line
+        line = f"{line} ({self.mend})" if self.mend else line
+        return _CONTROL.sub(" ", line) if self.one_line else line
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keyword arguments survive the trip back from a worker process."""
@@ -27,6 +35,8 @@ class RowError(Exception):
 
 class RunFailed(UserError):
     """The run could not go on for a reason outside the input (a dead server, a full disk): exit code 1."""
+
+    one_line = False  # the last lines of a server's log may stand in it
 
     def __init__(self, what: str, *, where: str = "", mend: str = "", exit_code: int = 1) -> None:
         super().__init__(what, where=where, mend=mend, exit_code=exit_code)
