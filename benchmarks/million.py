@@ -56,7 +56,7 @@ class Look:
 
     seconds: float
     answers: int
-    """Lines in the journals."""
+    """Answers that have come."""
     main: float
     """Resident memory of the process itself."""
     workers: float
@@ -191,7 +191,7 @@ def report(looks: list[Look], out: Path, captions: int) -> None:
 def tenths(looks: list[Look], captions: int) -> Iterator[Look]:
     """The first look at or after each tenth of the answers, and the last."""
     for tenth in range(1, 10):
-        yield next(look for look in looks if look.answers >= tenth * captions / 10)
+        yield next((look for look in looks if look.answers >= tenth * captions / 10), looks[-1])
     yield looks[-1]
 
 

@@ -10,8 +10,8 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ...schemas.completion import Completion, Request
-from ...schemas.errors import RunFailed
-from .connection import Endpoint, error_text, fetch, one_line, open_http, refused, served_models
+from ...schemas.errors import RunFailed, one_line
+from .connection import Endpoint, error_text, fetch, open_http, refused, served_models
 from .limit import Limit
 from .supervisor import Supervisor
 from .wire import body_of, completion_of, model_of, path_of

@@ -11,7 +11,7 @@ from httpx_aiohttp import HttpxAiohttpClient
 from httpx_aiohttp.transport import AIOHTTP_EXC_MAP
 
 from ...schemas.completion import EngineInfo, storable
-from ...schemas.errors import RunFailed, UserError
+from ...schemas.errors import RunFailed, UserError, one_line
 
 _LIST_TIMEOUT_S = 10.0
 # A caption has some hundred characters, the likelihoods of a long text some hundred thousand. With 512 in flight, what
@@ -19,8 +19,6 @@ _LIST_TIMEOUT_S = 10.0
 _LONGEST_ANSWER = 4 * 2**20
 # What does not speak HTTP (SSH, TLS where there should be none) raises what httpx_aiohttp has no name for.
 AIOHTTP_EXC_MAP.setdefault(aiohttp.ClientError, httpx.RemoteProtocolError)
-# Escape sequences among them, which a terminal would obey.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -134,11 +132,6 @@ def error_text(response: httpx.Response) -> str:
     if key := response.request.headers.get("Authorization", "").removeprefix("Bearer "):
         line = line.replace(key, "…")
     return storable(line[:200]) or response.reason_phrase
-
-
-def one_line(said: object) -> str:
-    """What something foreign says, in one line that no terminal obeys."""
-    return " ".join(_CONTROL.sub(" ", str(said)).split())
 
 
 def refused(response: httpx.Response, base_url: str) -> UserError:

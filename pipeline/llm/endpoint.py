@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 
 from ...schemas.completion import EngineInfo, Request, storable
-from ...schemas.errors import RunFailed, UserError
+from ...schemas.errors import RunFailed, UserError, one_line
 from .client import Client
-from .connection import Endpoint, fetch, one_line, open_http, served_models
+from .connection import Endpoint, fetch, open_http, served_models
 from .requests import likelihood_request
 
 _PROBE_TIMEOUT_S = 10.0

@@ -18,9 +18,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...schemas.completion import EngineInfo
-from ...schemas.errors import RunFailed, UserError
+from ...schemas.errors import RunFailed, UserError, one_line
 from . import lifeline
-from .connection import Endpoint, one_line
+from .connection import Endpoint
 from .models import ModelChoice
 from .weights import wheel_weights
 

@@ -21,6 +21,7 @@ GUARDS: dict[str, str] = {
     "unreadable": "the parser understands less of it than of the caption",
     "other_caption": "another caption of the identity says what is newly said",
     "true_text": "a caption of the identity, word for word",
+    "overlong": "the caption has over 16,000 characters: none is made of it",
     "somebody_else": "a caption of another identity, word for word: false here, but no false text",
 }
 """Guard → what it refuses."""

@@ -77,7 +77,7 @@ def with_negatives(
         )
         by_id = {row.caption_id: row for row in done}
         named = [by_id.get(row.caption_id) or row.model_copy(update={"negatives": []}) for row in rows]
-        return named, refused + Counter(too_long=len(rows) - len(short))
+        return named, refused + Counter(overlong=len(rows) - len(short))
     if config.recipe == "negclip":
         return _negclip(rows, config, seed), Counter()
     from ..language.likelihood import LikelihoodScorer

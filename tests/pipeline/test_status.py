@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -199,3 +200,10 @@ def test_what_is_no_dataset_is_said_in_a_line(tmp_path: Path, files: tuple[str, 
     assert isinstance(refused, UserError)
     assert str(folder) in str(refused)
     assert "\n" not in str(refused)
+
+
+def test_a_run_that_was_killed_before_it_wrote_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / ".tbpr").mkdir()
+    (tmp_path / ".tbpr" / "owner").write_text(f"host {socket.gethostname()}, pid 99999999\n")
+    with pytest.raises(UserError, match="no manifest, and no run that would write one"):
+        read_status(tmp_path)
