@@ -81,11 +81,12 @@ class ScriptedServer:
         self.answered: Counter[str] = Counter()
         """Key of a request → how often a completion was sent to its last byte."""
         self.at_once = self.most_at_once = 0
+        """Requests that were read and whose answer is not sent yet: never more than the client has in flight."""
         self._over = threading.Event()
         self._connections: set[socket.socket] = set()
         self._answer, self._models, self._models_status, self._key = answer or rewrite, models, models_status, key
         self._models_delay_s = models_delay_s
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -131,6 +132,11 @@ class ScriptedServer:
         chats = (body for body in self.requests if "messages" in body)
         return [body for body in chats if PROOF not in body["messages"][-1]["content"]]
 
+    def until_at_once(self, requests: int, *, within_s: float = 60) -> None:
+        """Wait, within an answer, until so many have been in at once: on a busy machine they come one by one."""
+        with self._lock:
+            self._lock.wait_for(lambda: self.most_at_once >= requests, within_s)
+
     def stop(self) -> None:
         self._over.set()
         self._http.shutdown()
@@ -163,18 +169,19 @@ class ScriptedServer:
             self.requests.append(body)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
+            self._lock.notify_all()
         try:
             answer = self._answer(body, count)
             self._over.wait(answer.delay_s)
-            if self._misbehaved(handler, answer):
-                return
-            whole = self._send(handler, answer.status, answer.body or _completion(answer, body), answer)
-            if whole and answer.status == 200 and answer.body is None:
-                with self._lock:
-                    self.answered[request_key(body)] += 1
         finally:
             with self._lock:
                 self.at_once -= 1
+        if self._misbehaved(handler, answer):
+            return
+        whole = self._send(handler, answer.status, answer.body or _completion(answer, body), answer)
+        if whole and answer.status == 200 and answer.body is None:
+            with self._lock:
+                self.answered[request_key(body)] += 1
 
     def _misbehaved(self, handler: BaseHTTPRequestHandler, answer: Answer) -> bool:
         """Do what is no answer at all; false where one is to be sent."""

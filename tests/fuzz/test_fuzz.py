@@ -38,8 +38,9 @@ def test_the_parser_takes_twice_the_time_for_twice_the_text(piece: str) -> None:
             took.append(time.process_time() - began)
         return min(took)
 
-    # Eight times the text: a quadratic parser would take 64 times as long.
-    assert seconds(40_000) < 24 * seconds(5_000)
+    # Eight times the text: a quadratic parser would take 64 times as long, however often it is asked. Other work on
+    # the machine may slow one of the two.
+    assert any(seconds(40_000) < 24 * seconds(5_000) for _ in range(5))
 
 
 def test_what_goes_wrong_is_seen_and_kept(tmp_path: Path) -> None:

@@ -204,6 +204,8 @@ def test_the_bytes_do_not_depend_on_how_many_are_in_flight(tmp_path: Path, scrip
         if body["seed"] % 5 == 0:  # contradicted, so that negatives come of answers too
             answer.text = answer.text.replace("green shirt", "red shirt")
         answer.delay_s = 0.04 * chance.random()
+        if name == "many" and PROOF not in str(body):
+            server.until_at_once(17)
         return Answer(status=503) if count and chance.random() < 0.05 else answer
 
     source, server, found = write_cuhk(tmp_path / "reid_raw.json", 24), scripted(shuffled), []
@@ -216,7 +218,7 @@ def test_the_bytes_do_not_depend_on_how_many_are_in_flight(tmp_path: Path, scrip
         journals = sorted((tmp_path / name).glob(".tbpr/journal/*"))
         found.append((published, [sorted(path.read_text().splitlines()) for path in journals]))
     assert found[0] == found[1]
-    assert server.most_at_once > 16
+    assert server.most_at_once >= 17
     assert len(found[0][1]) == 6
 
 

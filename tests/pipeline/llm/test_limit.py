@@ -25,11 +25,12 @@ def request(i: int) -> Request:
 
 
 class Narrow:
-    """A server that refuses what is above `room` in flight, at once; what it takes takes a moment."""
+    """A server that refuses what is above `room` in flight, at once; what it takes takes a `moment`."""
 
-    def __init__(self, room: int, *, takes_s: float = 0.02, says: str | None = None) -> None:
+    def __init__(self, room: int, *, says: str | None = None) -> None:
         self.room, self.refused, self.inside = room, 0, 0
-        self._takes_s, self._headers = takes_s, {"Retry-After": says} if says else {}
+        self.moment: Callable[[], None] = lambda: time.sleep(0.02)
+        self._headers = {"Retry-After": says} if says else {}
         self._lock = threading.Lock()
 
     def __call__(self, body: dict[str, Any], count: int) -> Answer:
@@ -40,7 +41,7 @@ class Narrow:
                 self.refused += 1
                 return Answer(status=429, headers=self._headers)
             self.inside += 1
-        time.sleep(self._takes_s)
+        self.moment()
         with self._lock:
             self.inside -= 1
         return rewrite(body, count)
@@ -75,18 +76,25 @@ def test_a_server_that_refuses_is_given_what_it_takes_and_later_all_of_it(script
             await ask(client, range(300, 600), 16)
             assert client.limit.now == 16
             server.most_at_once = 0
+            narrow.moment = lambda: server.until_at_once(16)
             await ask(client, range(600, 650), 16)
-            assert server.most_at_once > 8
+            assert server.most_at_once == 16
 
     asyncio.run(main())
 
 
 def test_a_slow_server_keeps_all_its_requests(scripted: Start) -> None:
-    server = scripted(Narrow(1000, takes_s=0.5))
+    slow = Narrow(1000)
+    server = scripted(slow)
+
+    def moment() -> None:
+        server.until_at_once(16)
+        time.sleep(0.5)
 
     async def main() -> None:
         endpoint = await probe(server.url, None, model=None, send_seed=None)
         async with Client(endpoint, concurrency=16, timeout_s=20, attempts=2) as client:
+            slow.moment = moment
             await ask(client, range(64), 16)
             assert (client.limit.now, client.limit.cuts, server.most_at_once) == (16, 0, 16)
 
