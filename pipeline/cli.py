@@ -264,7 +264,11 @@ def serve(
     llm: Annotated[str, typer.Option(help="qwen, llama, smollm2, a Hub id, or a folder of weights.")] = "smollm2",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Set a key of the server's config (repeatable).", metavar="KEY=VALUE"),
+        typer.Option(
+            "--set",
+            help="Set a key of the server's config, e.g. --set max_model_len=8192 (repeatable).",
+            metavar="KEY=VALUE",
+        ),
     ] = None,
 ) -> None:
     """Keep a vLLM server running, so that several `augment` runs share it. Ctrl-C stops it."""

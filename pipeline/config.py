@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from ..schemas.errors import UserError
 from ..schemas.sampling import Sampling
-from ..schemas.settings import first_problem, put, put_settings, read_toml
+from ..schemas.settings import put, put_settings, read_toml, wrong_setting
 from .llm.server import ServerConfig
 
 
@@ -174,12 +174,12 @@ def load_config(path: Path | None, sets: list[str], flags: dict[str, Any]) -> Ru
     for key, value in flags.items():
         if value is not None:
             put(values, key, value)
+    if "source" not in values:
+        raise UserError("missing", where="SOURCE", mend="give a file, a folder or hf:NAME, or --config with a [source]")
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(
-            first_problem(error), where="run config", mend="`tbpr-data augment --help` names the keys"
-        ) from None
+        raise wrong_setting(error, RunConfig, where="run config", mend="see docs/options.md") from None
 
 
 def canonical_sha256(value: Any) -> str:

@@ -96,7 +96,7 @@ def _lacks(made_from: dict[str, Any]) -> str:
         held = made_from.get(key)
         missing = [key] if not isinstance(held, dict) else [f"{key}.{name}" for name in needs if name not in held]
         if missing:
-            return f"made_from.{missing[0]}: Field required"
+            return f"made_from.{missing[0]}: missing"
     return ""
 
 

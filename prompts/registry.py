@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ..schemas.errors import UserError
 from ..schemas.prompt import Prompt
-from ..schemas.settings import first_problem, read_toml
+from ..schemas.settings import read_toml, wrong_setting
 
 
 def _plain(value: Any) -> Any:
@@ -85,7 +85,7 @@ def parse_prompt(text: str, *, where: str) -> Prompt:
     try:
         prompt = Prompt.model_validate(read_toml(text, where=where))
     except ValidationError as error:
-        raise UserError(first_problem(error), where=where, mend="see the prompts that come with the package") from None
+        raise wrong_setting(error, Prompt, where=where, mend="see the prompts that come with the package") from None
     marks = ("tbpr caption one", "tbpr caption two")
     try:
         rendered = [_render(prompt, mark) for mark in marks]

@@ -2,9 +2,10 @@
 
 import tomllib
 from collections.abc import Iterable
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .errors import UserError
 
@@ -46,8 +47,38 @@ def put(values: dict[str, Any], dotted: str, value: Any) -> None:
 def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong, as `key: what`."""
     first = error.errors()[0]
-    key, what = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
-    return f"{key}: {what}" if key else what
+    return _told(list(first["loc"]), first["type"], first["msg"])
+
+
+def wrong_setting(error: ValidationError, model: type[BaseModel], *, where: str, mend: str) -> UserError:
+    """The first thing that is wrong, with what its key is for or which keys there are; where neither, `mend`."""
+    first = error.errors()[0]
+    section: type[BaseModel] | None = model
+    keys: list[str | int] = []
+    for part in first["loc"]:
+        fields = section.model_fields if section else {}
+        if isinstance(part, str) and part in fields:
+            mend = " ".join((fields[part].description or mend).split()).removesuffix(".")
+            section = _section(fields[part].annotation)
+        elif fields and first["type"] == "extra_forbidden":
+            close = get_close_matches(str(part), fields, 1)
+            mend = f"did you mean {close[0]}?" if close else f"there are {', '.join(fields)}"
+        elif isinstance(part, str) and not fields:  # which of a field's types was tried: no key
+            continue
+        keys.append(part)
+    return UserError(_told(keys, first["type"], first["msg"]), where=where, mend=mend)
+
+
+def _told(keys: list[str | int], kind: str, said: str) -> str:
+    ours = {"extra_forbidden": "no such key", "model_type": "not a section", "missing": "missing"}
+    said = said.removeprefix("Value error, ")
+    return f"{'.'.join(map(str, keys))}: {ours.get(kind, said)}" if keys else said
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, or holds some of."""
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _value(text: str) -> Any:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from pydantic import ValidationError
 
 from ..schemas.errors import UserError
-from ..schemas.settings import first_problem, put_settings
+from ..schemas.settings import put_settings, wrong_setting
 from .data.collection import Collection
 from .data.images import check_images
 from .data.read import read_collection
@@ -141,4 +141,4 @@ def _config(checkpoint: str, model: str | None, sets: Sequence[str]) -> Backbone
     try:
         return BackboneConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(first_problem(error), where="--set", mend="it sets a key of the backbone") from None
+        raise wrong_setting(error, BackboneConfig, where="--set", mend="it sets a key of the backbone") from None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..schemas.errors import UserError
-from ..schemas.settings import first_problem, put, put_settings, read_toml
+from ..schemas.settings import put, put_settings, read_toml, wrong_setting
 from .data.augment import ImageAugmentation
 from .data.mixture import MixtureConfig
 from .models.backbone import BackboneConfig
@@ -230,4 +230,4 @@ def load_recipe(
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise UserError(first_problem(error), where=where, mend="see the recipes that come with the package") from None
+        raise wrong_setting(error, Recipe, where=where, mend="see the recipes that come with the package") from None

@@ -49,20 +49,19 @@ CASES = (
         "augment without a source",
         nothing,
         "augment --out {dir}/out",
-        "run config: source: Field required (`tbpr-data augment --help` names the keys)",
+        "SOURCE: missing (give a file, a folder or hf:NAME, or --config with a [source])",
     ),
     Case(
         "no samples",
         SOURCE,
         MAKE + "--samples 0",
-        "run config: samples: Input should be greater than or equal to 1 (`tbpr-data augment --help` names the keys)",
+        "run config: samples: Input should be greater than or equal to 1 (Answers asked of each caption and prompt)",
     ),
     Case(
         "no captions",
         SOURCE,
         MAKE + "--limit 0",
-        "run config: source.limit: Input should be greater than or equal to 1 (`tbpr-data augment --help` names "
-        "the keys)",
+        "run config: source.limit: Input should be greater than or equal to 1 (Only the first so many captions)",
     ),
     Case("an unknown format", SOURCE, MAKE + "--format coco", "--format: unknown format 'coco' (one of auto, …)"),
     Case(
@@ -94,8 +93,7 @@ CASES = (
         "an unknown recipe of negatives",
         SOURCE,
         NEGATIVES + "--recipe nope",
-        "run config: negatives.recipe: Input should be 'person' or 'negclip' (`tbpr-data augment --help` names the "
-        "keys)",
+        "run config: negatives.recipe: Input should be 'person' or 'negclip' (Which rules: …)",
     ),
     Case("an unknown scorer", SOURCE, NEGATIVES + "--scorer nope", f"likelihood: unknown model 'nope' {_MODELS}"),
     Case(
@@ -170,7 +168,7 @@ CASES = (
         "a server's setting that there is not",
         nothing,
         "serve --set port=3",
-        "run config: server.port: Extra inputs are not permitted (`tbpr-data augment --help` names the keys)",
+        "run config: server.port: no such key (there are endpoint, api_key_env, …)",
     ),
     Case(
         "an unknown policy",

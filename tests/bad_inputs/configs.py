@@ -12,8 +12,8 @@ style = "plain"
 policy = "paraphrase"
 user = \'\'\'Say again: {{ caption }}\'\'\'
 """
-_KEYS = "(`tbpr-data augment --help` names the keys)"
-_OURS = "(see the prompts that come with the package)"
+_NO_SOURCE = "SOURCE: missing (give a file, a folder or hf:NAME, or --config with a [source])"
+_SAMPLES = "(Answers asked of each caption and prompt)"
 _ONE_NAME = "(the template knows one name, {{ caption }})"
 
 
@@ -60,44 +60,51 @@ CASES = (
     _config(
         "a config's number of 5,000 digits", "seed = " + "9" * 5000, "{dir}/run.toml: not valid TOML: … (mend the line)"
     ),
-    _config("a config without a source", "seed = 1", f"run config: source: Field required {_KEYS}"),
+    _config("a config without a source", "seed = 1", _NO_SOURCE),
     _config(
         "a section that is a number",
         'source = "x.json"',
-        f"run config: source: Input should be a valid dictionary … {_KEYS}",
+        "run config: source: not a section (What is read)",
     ),
     _config(
         "a section that there is not",
         '[source]\npath = "x.json"\n[chekcs]\n',
-        f"run config: chekcs: Extra inputs are not permitted {_KEYS}",
+        "run config: chekcs: no such key (did you mean checks?)",
     ),
     _config(
         "a key that there is not",
         '[source]\npath = "x.json"\n[checks]\nmin_word = 3\n',
-        f"run config: checks.min_word: Extra inputs are not permitted {_KEYS}",
+        "run config: checks.min_word: no such key (did you mean min_words?)",
     ),
     _set("samples", "--set: 'samples' is not key=value (for example --set checks.min_words=5)"),
     _set("=3", "--set: '=3' is not key=value (for example --set checks.min_words=5)"),
     _set("server=3", "--set: server.endpoint: server is not a section (server is set to a value elsewhere)"),
-    _set("samples=many", f"run config: samples: Input should be a valid integer, … {_KEYS}"),
-    _set("samples=nan", f"run config: samples: Input should be a finite number {_KEYS}"),
-    _set("samples=65", f"run config: samples: Input should be less than or equal to 64 {_KEYS}"),
-    _set("samples=" + "[" * 3000, f"run config: samples: Input should be a valid integer, … {_KEYS}"),
-    _set("keep=some", f"run config: keep.…: Input should be a valid integer, … {_KEYS}"),
+    _set("samples=many", f"run config: samples: Input should be a valid integer, … {_SAMPLES}"),
+    _set("samples=nan", f"run config: samples: Input should be a finite number {_SAMPLES}"),
+    _set("samples=65", f"run config: samples: Input should be less than or equal to 64 {_SAMPLES}"),
+    _set("samples=" + "[" * 3000, f"run config: samples: Input should be a valid integer, … {_SAMPLES}"),
+    _set("keep=some", "run config: keep: Input should be a valid integer, … (Of the samples that pass, how many: …)"),
     _set(
-        "checks.max_length_ratio=inf", f"run config: checks.max_length_ratio: Input should be a finite number {_KEYS}"
+        "checks.max_length_ratio=inf",
+        "run config: checks.max_length_ratio: Input should be a finite number (More words than …)",
     ),
-    _set("checks.min_novelty=nan", f"run config: checks.min_novelty: Input should be a finite number {_KEYS}"),
+    _set(
+        "checks.min_novelty=nan",
+        "run config: checks.min_novelty: Input should be a finite number (Less novelty than …)",
+    ),
     _set(
         "llm.sampling.temperature=3",
-        f"run config: llm.sampling.temperature: Input should be less than or equal to 2 {_KEYS}",
+        "run config: llm.sampling.temperature: Input should be less than or equal to 2 (0 is greedy)",
     ),
     _set(
         "llm.sampling.repetition_penalty=inf",
-        f"run config: llm.sampling.repetition_penalty: Input should be a finite number {_KEYS}",
+        "run config: llm.sampling.repetition_penalty: Input should be a finite number (…)",
     ),
-    _set("server.device=tpu", f"run config: server.device: Input should be 'auto', 'gpu' or 'cpu' {_KEYS}"),
-    _set("workers=-1", f"run config: workers: Input should be greater than or equal to 0 {_KEYS}"),
+    _set(
+        "server.device=tpu",
+        "run config: server.device: Input should be 'auto', 'gpu' or 'cpu' (Which vLLM to start: …)",
+    ),
+    _set("workers=-1", "run config: workers: Input should be greater than or equal to 0 (Processes that check, …)"),
     _set("source.images_root=nowhere", "nowhere: no such folder of images (mend --images-root, or leave it out)"),
     Case(
         "no such prompt",
@@ -117,27 +124,35 @@ CASES = (
     ),
     _prompt("a prompt cut off", "id = ", "not valid TOML: … (mend the line)"),
     _prompt("a prompt nested without end", "id = " + "[" * 5000, "not valid TOML: nested too deeply (mend the line)"),
-    _prompt("an empty prompt", "", f"id: Field required {_OURS}"),
     _prompt(
-        "a prompt's unknown field", GOOD_PROMPT + "colour = 1\n", f"colour: Extra inputs are not permitted {_OURS}"
+        "an empty prompt",
+        "",
+        "id: missing (Name in ids (`…~ID.n`), in `--recipe` and in the data; the file's own name)",
     ),
     _prompt(
-        "a prompt's id of two words", GOOD_PROMPT.replace('"mine"', '"my own"'), f"id: String should match … {_OURS}"
+        "a prompt's unknown field",
+        GOOD_PROMPT + "colour = 1\n",
+        "colour: no such key (there are id, version, style, …)",
+    ),
+    _prompt(
+        "a prompt's id of two words",
+        GOOD_PROMPT.replace('"mine"', '"my own"'),
+        "id: String should match … (Name in ids …)",
     ),
     _prompt(
         "a prompt's unknown policy",
         GOOD_PROMPT.replace('"paraphrase"', '"poem"'),
-        f"policy: Input should be 'paraphrase', 'concise' or 'detailed' {_OURS}",
+        "policy: Input should be 'paraphrase', 'concise' or 'detailed' (What a faithful rewrite may do: …)",
     ),
     _prompt(
         "a prompt's temperature",
         GOOD_PROMPT + "[sampling]\ntemperature = 9\n",
-        f"sampling.temperature: Input should be less than or equal to 2 {_OURS}",
+        "sampling.temperature: Input should be less than or equal to 2 (0 is greedy)",
     ),
     _prompt(
         "an example without an answer",
         GOOD_PROMPT + '[[examples]]\ncaption = "A man."\n',
-        f"examples.0.rewrite: Field required {_OURS}",
+        "examples.0.rewrite: missing (The answer it should get)",
     ),
     _prompt(
         "a prompt of another id than its file's",

@@ -36,7 +36,7 @@ CASES = (
     _out(
         "another program's manifest",
         text("out/manifest.json", '{"a": 1}'),
-        f"{{dir}}/out/manifest.json: not a manifest this version reads: run_id: Field required {_ANOTHER}",
+        f"{{dir}}/out/manifest.json: not a manifest this version reads: run_id: missing {_ANOTHER}",
     ),
     _out(
         "a manifest cut off",
@@ -56,7 +56,7 @@ CASES = (
     _out(
         "a manifest changed by hand",
         text("out/manifest.json", _EDITED),
-        f"{{dir}}/out/manifest.json: not a manifest this version reads: made_from.config: Field required {_ANOTHER}",
+        f"{{dir}}/out/manifest.json: not a manifest this version reads: made_from.config: missing {_ANOTHER}",
     ),
     _out(
         "a folder for a manifest",

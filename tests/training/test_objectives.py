@@ -253,7 +253,7 @@ def test_every_objective_is_made_by_its_name() -> None:
     ("name", "options", "message"),
     [
         ("tal", {}, "no objective 'tal' (there are id, itc, mlm, negclip, sdm)"),
-        ("sdm", {"negative": True}, "objective sdm: negative: Extra inputs are not permitted (its options: negatives)"),
+        ("sdm", {"negative": True}, "objective sdm: negative: no such key (its options: negatives)"),
         ("sdm", {"negatives": "yes"}, "objective sdm: negatives: Input should be a valid boolean"),
         ("itc", {"positives": "pid"}, "objective itc: positives: Input should be 'pair', 'image' or 'identity'"),
         ("mlm", {"depth": 0}, "objective mlm: depth: Input should be greater than 0"),

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError, create_model
 
 from ...schemas.errors import UserError
+from ...schemas.settings import first_problem
 from .identity import Identity
 from .itc import ITC
 from .mlm import MLM
@@ -36,7 +37,6 @@ def make_objective(name: str, sizes: Sizes, options: Mapping[str, Any]) -> Objec
     try:
         model.model_validate(dict(options))
     except ValidationError as error:
-        first = error.errors()[0]
         mend = f"its options: {', '.join(known)}" if known else "it takes no options"
-        raise UserError(f"{first['loc'][0]}: {first['msg']}", where=f"objective {name}", mend=mend) from None
+        raise UserError(first_problem(error), where=f"objective {name}", mend=mend) from None
     return kind(sizes, **options)

@@ -1,4 +1,4 @@
-"""The README's option lists are what the program says. `python tests/test_readme.py` writes them anew."""
+"""The lists of options are what the program says. `python tests/test_options.py` writes them anew."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from tbpr_data.pipeline.config import RunConfig
 from tbpr_data.training.recipe import Recipe
 
-README = Path(__file__).parents[1] / "README.md"
+OPTIONS = Path(__file__).parents[1] / "docs" / "options.md"
 COMMANDS = (
     *("augment", "negatives", "audit", "status", "verify", "parse", "check", "demo-data", "train", "evaluate"),
     *("export", "push", "join", "serve", "doctor"),
@@ -21,13 +21,12 @@ COMMANDS = (
 def help_block() -> str:
     code = "from tbpr_data.pipeline.cli import app; app(prog_name='tbpr-data')"
     environment = {**os.environ, "COLUMNS": "100", "TYPER_USE_RICH": "0", "NO_COLOR": "1"}
-    texts = [
-        subprocess.run(
-            [sys.executable, "-c", code, name, "--help"], capture_output=True, text=True, check=True, env=environment
-        )
-        for name in COMMANDS
-    ]
-    return "\n".join(f"```\n{text.stdout.strip()}\n```\n" for text in texts)
+    blocks = []
+    for name in COMMANDS:
+        command = [sys.executable, "-c", code, name, "--help"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        blocks.append(f"### {name}\n\n```\n{text.strip()}\n```\n")
+    return "\n".join(blocks)
 
 
 def config_block(model: type[BaseModel]) -> str:
@@ -53,10 +52,10 @@ def written(text: str) -> str:
     return text
 
 
-def test_the_readme_lists_every_option() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert written(text) == text, "run `python tests/test_readme.py`"
+def test_every_option_is_listed() -> None:
+    text = OPTIONS.read_text(encoding="utf-8")
+    assert written(text) == text, "run `python tests/test_options.py`"
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    OPTIONS.write_text(written(OPTIONS.read_text(encoding="utf-8")), encoding="utf-8")
