@@ -36,6 +36,8 @@ class Published:
 
     repo: str
     """NAMESPACE/NAME on the Hub."""
+    revision: str | None
+    """The branch there, unless it is the default one."""
     license: str
     """Identifier for the Hub: `apache-2.0`, `other`."""
     terms: Sequence[Any]
@@ -91,6 +93,8 @@ def card_text(root: Path, manifest: Manifest, published: Published | None = None
         run_id=manifest.run_id,
         versions=manifest.versions,
         prompts=prompts,
+        hashes=made_from["prompts"],
+        withheld=[prompt.id for prompt in prompts if prompt.sha256() != made_from["prompts"].get(prompt.id)],
         negative_prompts=", ".join(prompt.id for prompt in prompts if prompt.purpose == "negative"),
         samplings=made_from["sampling"],
         turns={prompt.id: messages(prompt, "(the caption)") for prompt in prompts},

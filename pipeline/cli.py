@@ -69,6 +69,9 @@ def augment(
     no_negatives: Annotated[bool, typer.Option("--no-negatives", help="Make no hard negatives.")] = False,
     config: Annotated[Path | None, typer.Option(help="Run config (TOML); flags go before it.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help=_SET_HELP, metavar="KEY=VALUE")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check source and settings, print what would be asked, and ask nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
 ) -> None:
     """Rewrite every caption of SOURCE, make hard negatives, write Parquet shards to --out.
@@ -88,6 +91,12 @@ def augment(
         "negatives.enabled": False if no_negatives else None,
     }
     run_config = load_config(config, settings or [], flags)
+    if dry_run:
+        from .preview import preview
+        from .screen import Screen
+
+        typer.echo(preview(run_config, Screen(quiet=quiet)))
+        return
     if out is None:
         raise UserError("no folder to write to", where="augment", mend="give --out DIR")
     _make(run_config, out, quiet=quiet)
@@ -260,6 +269,19 @@ app.command()(join)
 
 
 @app.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A prompt's name, or a training recipe's.")]) -> None:
+    """Print a prompt or a training recipe that comes with the package: copy it, and change the copy."""
+    from ..prompts.registry import prompt_names
+    from ..training.recipe import recipe_names
+
+    folders = dict.fromkeys(prompt_names(), "prompts") | dict.fromkeys(recipe_names(), "training/recipes")
+    if name not in folders:
+        raise UserError(f"nothing is called {name!r}", where="show", mend=f"one of {', '.join(folders)}")
+    text = (Path(__file__).parents[1] / folders[name] / f"{name}.toml").read_text(encoding="utf-8")
+    typer.echo(text, nl=False)
+
+
+@app.command()
 def serve(
     llm: Annotated[str, typer.Option(help="qwen, llama, smollm2, a Hub id, or a folder of weights.")] = "smollm2",
     settings: Annotated[
@@ -319,4 +341,11 @@ def _stop_like_ctrl_c() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         # nohup ignores SIGHUP, and that stays so.
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+            signal.signal(number, _stop)
+
+
+def _stop(*_: object) -> None:
+    # A script's `tbpr-data … &` is deaf to Ctrl-C, by the shell's doing; a job system's SIGTERM is meant for it.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
@@ -154,7 +154,28 @@ class RunConfig(_Section):
         values = self.model_dump(mode="json", exclude=NOT_SHAPING | {"recipe", "llm"})
         values["source"] = {name: values["source"][name] for name in ("split", "limit")}
         del values["negatives"]["features"]
+        for name in ("scorer", "embed", "spacy_model"):
+            if values["negatives"][name]:
+                values["negatives"][name] = without_folder(values["negatives"][name])
         return values
+
+
+def _beside(config: Path, name: Any) -> Any:
+    """A prompt's path, also where it lies beside the config: as in a dataset that was published."""
+    there = isinstance(name, str) and not Path(name).exists() and (config.parent / name).is_file()
+    return str(config.parent / name) if there else name
+
+
+def without_folder(value: str) -> str:
+    """Of a path on this machine the last part, also behind `MODEL:` or `hf:`; anything else as it is."""
+    model, colon, weights = value.partition(":")
+    if colon and _leads_somewhere(weights):
+        return f"{model}:{PureWindowsPath(weights).name}"
+    return PureWindowsPath(value).name if _leads_somewhere(value) else value
+
+
+def _leads_somewhere(text: str) -> bool:
+    return text.startswith(("/", "~", "./", "../")) or bool(PureWindowsPath(text).drive)
 
 
 def load_config(path: Path | None, sets: list[str], flags: dict[str, Any]) -> RunConfig:
@@ -170,6 +191,8 @@ def load_config(path: Path | None, sets: list[str], flags: dict[str, Any]) -> Ru
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise UserError(f"cannot be read: {reason}", where=str(path), mend="give another --config") from None
         values = read_toml(text, where=str(path))
+        if isinstance(values.get("recipe"), list):
+            values["recipe"] = [_beside(path, name) for name in values["recipe"]]
     put_settings(values, sets, example="checks.min_words=5")
     for key, value in flags.items():
         if value is not None:

@@ -35,6 +35,8 @@ class BlockResult(BaseModel):
     """Human captions."""
     accepted: int
     """Rewrites kept."""
+    rewritten: int | None = None
+    """Captions that have one of them; none in a folder from before they were counted."""
     reasons: dict[str, int]
     """Reason → refused rewrites that give it."""
     rejected: int
@@ -77,6 +79,7 @@ def finish_block(job: BlockJob) -> BlockResult:
         shards=_write(job, pairs, judged.rejects),
         captions=len(job.block.captions),
         accepted=sum(row.origin == "llm" for row in pairs),
+        rewritten=len({row.source_caption_id for row in pairs if row.origin == "llm"}),
         reasons=dict(sorted(reasons.items())),
         rejected=len(refused),
         negatives=sum(len(row.negatives) for row in pairs),

@@ -108,6 +108,8 @@ def open_folder(root: Path, fresh: Manifest) -> Iterator[OutputFolder]:
     with _alone(root):
         existing = own_manifest(root)
         changed = differences(existing.made_from, fresh.made_from) if existing else []
+        if existing is not None and changed and not _begun(root, existing):
+            existing, changed = None, []
         if existing is not None and changed:
             if not (same_answers(existing, fresh) and _answered(root, existing)):
                 raise UserError(
@@ -166,6 +168,13 @@ def own_manifest(root: Path) -> Manifest | None:
             mend="put the file back as it was written",
         )
     return manifest
+
+
+def _begun(root: Path, manifest: Manifest) -> bool:
+    """Whether a folder holds anything of its configuration: a block, or an answer on disk. A run whose server never
+    came up leaves one that any other may take."""
+    journals = (root / STATE / "journal").glob("*")
+    return bool(manifest.blocks) or any(b'"key"' in path.read_bytes() for path in journals)
 
 
 def _answered(root: Path, manifest: Manifest) -> bool:

@@ -56,6 +56,10 @@ def holder_of(root: Path, progress: ProgressFile | None) -> Holder:
     # A process may work on one folder twice: what was written before it took the folder is of the first time.
     own = progress if progress and (progress.host, progress.pid) == (host, pid) else None
     own = own if _written(root / STATE / PROGRESS) >= began else None
+    if own is None and progress and host == socket.gethostname() and not _lives(pid, began):
+        # Refused before it did anything: what the run before it came to still holds.
+        state: State = progress.ended or "killed"
+        return Holder(state=state, host=progress.host, pid=progress.pid, stage=progress.stage, why=progress.why)
     stage, why = (own.stage, own.why) if own else ("", "")
     since = datetime.fromtimestamp(began).astimezone()
     return Holder(state=_state(root, host, pid, began, own), host=host, pid=pid, since=since, stage=stage, why=why)

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..prompts.registry import load_prompt
 from ..schemas.completion import Request
-from ..schemas.errors import RunFailed, UserError
-from ..schemas.prompt import Prompt
-from ..schemas.sampling import Sampling
+from ..schemas.errors import RunFailed
 from ..schemas.source import Source
 from .answer import Answering, Open, stoppable
 from .blocks import Block, cut_blocks
@@ -27,7 +24,7 @@ from .llm.client import Client
 from .llm.connection import Endpoint
 from .llm.endpoint import probe, prove
 from .llm.limit import connections_possible
-from .llm.models import ModelChoice, choose_model, known_models
+from .llm.models import ModelChoice
 from .llm.requests import RequestPlan
 from .llm.running import find_running
 from .llm.server import VllmServer, installed_engine
@@ -35,13 +32,12 @@ from .llm.supervisor import Supervisor
 from .manifest import Manifest
 from .negatives.rows import texts_by_identity, write_known_texts
 from .negatives.similar import similar_images
+from .plan import model_of, plan_of, prompts_of, wanted_model
 from .progress import RunProgress, note_finished
 from .run_file import write_run
 from .screen import Screen
 from .sources.read import read_source
 from .workers import Workers, start_workers
-
-_NO_MODEL = ModelChoice(name="none", revision=None, sampling=Sampling())
 
 
 @dataclass(frozen=True)
@@ -63,21 +59,21 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     Raises UserError for what the user can mend, RunFailed for what stopped the run; what was answered stays on disk
     and the same call goes on from there.
     """
-    prompts = _prompts(config)
+    prompts = prompts_of(config)
     refuse_nonsense(config, prompts)
     with screen.waiting(f"reading {config.source.path}"):
-        source = _read(config)
-    _say_source(source, screen)
+        source = read_wanted(config)
+    say_source(source, screen)
     existing = own_manifest(out) if out.is_dir() else None
     finished = existing is not None and existing.complete and not any(block.failed for block in existing.blocks)
     # A finished dataset asks nothing, so its server need not be there; for any other run it should be, before all else.
     asks = bool(config.recipe) and (existing is None or not finished or _asks_more(config, existing))
     endpoint = asyncio.run(_given_endpoint(config)) if config.server.endpoint and asks else None
-    served = endpoint.served_model if endpoint else _wanted(config)
+    served = endpoint.served_model if endpoint else wanted_model(config)
     if served is None and existing is not None:
         served = existing.made_from["model"]["name"]
-    model = _model(config, served) if config.recipe else _NO_MODEL
-    plan = _plan(config, prompts, model)
+    model = model_of(config, served)
+    plan = plan_of(config, prompts, model)
     manifest = fresh_manifest(config, source, model, plan)
     if asks and config.server.endpoint is None and find_running(model) is None:
         installed_engine(config.server.device)
@@ -101,14 +97,16 @@ def augment(config: RunConfig, out: Path, screen: Screen) -> Outcome:
     return Outcome(folder.root, folder.manifest)
 
 
-def _read(config: RunConfig) -> Source:
+def read_wanted(config: RunConfig) -> Source:
+    """The source of a run, whole and validated. Raises UserError."""
     wanted = config.source
     return read_source(
         wanted.path, format=wanted.format, split=wanted.split, limit=wanted.limit, images_root=wanted.images_root
     )
 
 
-def _say_source(source: Source, screen: Screen) -> None:
+def say_source(source: Source, screen: Screen) -> None:
+    """Tell what was read, and what was odd in it."""
     captions = sum(len(image.captions) for image in source.images)
     identities = len({(image.dataset, image.pid) for image in source.images})
     screen.say(f"{source.format}: {captions:,} captions of {len(source.images):,} images, {identities:,} identities")
@@ -124,42 +122,10 @@ def _asks_more(config: RunConfig, existing: Manifest) -> bool:
     return (config.judge.enabled and not judged) or (config.negatives.ask_server and scorer != "served")
 
 
-def _wanted(config: RunConfig) -> str | None:
-    """The name a model is asked for by at an endpoint."""
-    known = known_models().get(config.llm.model or "")
-    return known.hub_id if known else config.llm.model
-
-
 async def _given_endpoint(config: RunConfig) -> Endpoint:
     server = config.server
     key = os.environ.get(server.api_key_env)
-    return await probe(str(server.endpoint), key, model=_wanted(config), send_seed=server.send_seed)
-
-
-def _model(config: RunConfig, served: str | None) -> ModelChoice:
-    """The model of the run; `served` is its name at the endpoint, where one is given."""
-    if config.server.endpoint is None or served is None:
-        return choose_model(config.llm.model or "smollm2", revision=config.llm.revision)
-    known = known_models().get(config.llm.model or "")
-    return ModelChoice(name=served, revision=config.llm.revision, sampling=known.sampling if known else Sampling())
-
-
-def _prompts(config: RunConfig) -> tuple[Prompt, ...]:
-    prompts = tuple(load_prompt(name) for name in dict.fromkeys(config.recipe))
-    if len({prompt.id for prompt in prompts}) < len(prompts):
-        ids = ", ".join(prompt.id for prompt in prompts)
-        raise UserError(f"two prompts have the same id ({ids})", where="--recipe", mend="ids name the rewrites")
-    return prompts
-
-
-def _plan(config: RunConfig, prompts: tuple[Prompt, ...], model: ModelChoice) -> RequestPlan:
-    return RequestPlan(
-        model=model.name,
-        prompts=prompts,
-        samplings=tuple(config.llm.sampling.over(prompt.sampling.over(model.sampling)) for prompt in prompts),
-        samples=config.samples,
-        seed=config.seed,
-    )
+    return await probe(str(server.endpoint), key, model=wanted_model(config), send_seed=server.send_seed)
 
 
 def _answer_and_finish(

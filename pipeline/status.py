@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Made(BaseModel):
     """Human captions."""
     kept: int
     """Rewrites kept."""
+    rewritten: int | None
+    """Captions that have one of them; none where a block is from before they were counted."""
     refused: int
     """Rewrites refused."""
     reasons: dict[str, int]
@@ -50,6 +52,7 @@ class Made(BaseModel):
         return cls(
             captions=sum(block.captions for block in blocks),
             kept=sum(block.accepted for block in blocks),
+            rewritten=_all_of(block.rewritten for block in blocks),
             refused=sum(block.rejected for block in blocks),
             reasons=_sum(block.reasons for block in blocks),
             negatives=sum(block.negatives for block in blocks),
@@ -62,7 +65,14 @@ class Made(BaseModel):
         answers = self.kept + self.refused
         if answers:
             yield "rewrites kept", f"{self.kept:,} of {answers:,} ({self.kept / answers:.0%})"
-        yield from ((f"  refused: {reason}", f"{count:,}") for reason, count in self.reasons.items())
+        if answers and self.captions and self.rewritten is not None:
+            yield (
+                "captions rewritten",
+                f"{self.rewritten:,} of {self.captions:,} ({self.rewritten / self.captions:.0%})",
+            )
+        for reason, count in self.reasons.items():
+            # Those passed every check: of several samples some are left over.
+            yield "  passed, not best" if reason == "not_best" else f"  refused: {reason}", f"{count:,}"
         yield "hard negatives", f"{self.negatives:,}"
         yield from ((f"  refused: {guard}", f"{count:,}") for guard, count in self.guarded.items())
 
@@ -192,6 +202,12 @@ def _written(folder: Path) -> float:
 
 def _rate(progress: ProgressFile, count: int) -> float | None:
     return count / progress.answering_s if progress.answering_s else None
+
+
+def _all_of(counts: Iterable[int | None]) -> int | None:
+    """Their sum; none where one is not known."""
+    known = list(counts)
+    return None if None in known else sum(one for one in known if one is not None)
 
 
 def _sum(counts: Iterator[dict[str, int]]) -> dict[str, int]:

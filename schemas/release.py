@@ -94,7 +94,9 @@ class ReleasedPair(_Row):
     neighbours: list[str]
     """Ids of the most similar images of other identities in the split."""
     checks: Checks | None
-    """What was measured of a rewrite; null for a human caption."""
+    """What was measured of a rewrite, which attributes were found (`upper.colour: …`); null for a human caption."""
+    findings: str | None = None
+    """What `checks` found of them, masked with the source caption: it is told in the caption's words."""
     provenance: Provenance | None
     """What made a rewrite; null for a human caption."""
 
@@ -125,6 +127,8 @@ class ReleasedReject(_Row):
     error: ReleasedText | None
     """The server's own words, where it gave no answer: some repeat what they were asked."""
     checks: Checks | None
-    """What was measured, where there was something to measure."""
+    """What was measured, where there was something to measure, and which attributes were found."""
+    findings: str | None = None
+    """What `checks` found of them, masked with the source caption."""
     provenance: Provenance
     """What made it."""

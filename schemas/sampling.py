@@ -27,7 +27,7 @@ class Sampling(BaseModel):
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     """Penalty for a token's presence so far."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens of one answer; a longer one is cut and refused."""
+    """Most tokens of one answer; a longer one is cut and refused. 512 where nothing is set."""
     stop: tuple[str, ...] | None = None
     """Strings that end an answer."""
 

@@ -12,6 +12,8 @@ from scripted_server import Answer, ScriptedServer
 # Before `datasets` is imported anywhere: its cache of what tests load is thrown away with the session.
 _CACHE = tempfile.TemporaryDirectory(prefix="tbpr-data-tests-")
 os.environ["HF_DATASETS_CACHE"] = _CACHE.name
+# A server that somebody keeps running beside the tests is not theirs to find.
+os.environ["XDG_STATE_HOME"] = str(Path(_CACHE.name) / "state")
 
 COLOURS = ("red", "blue", "green", "white", "black", "gray")
 

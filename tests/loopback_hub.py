@@ -6,8 +6,9 @@ with the real one, large files come from and go to another address, by signed li
 
 It does not do: the Xet store (set HF_HUB_DISABLE_XET=1), models and spaces, pull requests, tags, renaming and deleting
 repositories, gates, organisations, quotas, `.gitignore`, git itself, the dataset viewer, the last commit of a file
-(`expand`), the rules for what a card's YAML may say (only whether it is YAML), and paging of the history. What the real
-one answers to mistakes was taken from what the clients look for, not from the real one's code.
+(`expand`), the rules for what a card's YAML may say (only whether it is YAML, and what `card_errors` says), and paging
+of the history. What the real one answers to mistakes was taken from what the clients look for, not from the real one's
+code.
 
 Contents of files are in `root`; the rest is in memory, and gone when it stops. `loopback_clients` points clients at it;
 `python tests/loopback_hub.py --root DIR` serves until it is killed.
@@ -55,6 +56,8 @@ class LoopbackHub(Wire):
         self.root, self.token, self.user = root, token, user
         self.page_size = 1000
         """The entries of a page of the tree."""
+        self.card_errors: list[str] = []
+        """What is wrong with every card's metadata."""
 
     @property
     def url(self) -> str:
@@ -111,9 +114,11 @@ class LoopbackHub(Wire):
 
     def _validate_yaml(self, call: Call, signed_in: bool) -> Reply:
         try:
-            metadata = _metadata(call.json()["content"])
+            metadata, errors = _metadata(call.json()["content"]), self.card_errors
         except ValueError as error:
-            return Reply.json({"errors": [{"message": str(error)}], "warnings": []}, 400)
+            metadata, errors = {}, [str(error)]
+        if errors:
+            return Reply.json({"errors": [{"message": error} for error in errors], "warnings": []}, 400)
         warnings = [] if metadata else [{"message": "empty or missing yaml metadata in repo card"}]
         return Reply.json({"errors": [], "warnings": warnings})
 

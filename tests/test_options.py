@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from tbpr_data.pipeline.config import RunConfig
+from tbpr_data.schemas.prompt import Prompt
 from tbpr_data.training.recipe import Recipe
 
 OPTIONS = Path(__file__).parents[1] / "docs" / "options.md"
 COMMANDS = (
     *("augment", "negatives", "audit", "status", "verify", "parse", "check", "demo-data", "train", "evaluate"),
-    *("export", "push", "join", "serve", "doctor"),
+    *("export", "push", "join", "show", "serve", "doctor"),
 )
 
 
@@ -46,7 +47,9 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]
 
 
 def written(text: str) -> str:
-    for name, block in (("help", help_block()), ("config", config_block(RunConfig)), ("recipe", config_block(Recipe))):
+    models = {"config": RunConfig, "prompt": Prompt, "recipe": Recipe}
+    blocks = {"help": help_block()} | {name: config_block(model) for name, model in models.items()}
+    for name, block in blocks.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text = re.sub(pattern, lambda match, block=block: match[1] + block + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
     return text

@@ -1,5 +1,7 @@
 """Items of the source and of the rewrite, compared pair by pair."""
 
+from dataclasses import replace
+
 from ...schemas.attributes import DETAILS, Item, Value
 from ...schemas.verdict import Finding
 from ..language.lexicon.load import lexicon
@@ -22,7 +24,7 @@ def compare_items(source: tuple[Item, ...], rewrite: tuple[Item, ...]) -> tuple[
             if _tells_the_same(known, item):
                 repeated.append(item)
             else:
-                findings.append(Finding(f"{item.slot}.colour", "contradicted", known.name, item.name))
+                findings.append(Finding(f"{item.slot}.colour", "contradicted", _described(known), _described(item)))
     for a, b in pairs:
         findings += _item(a, b)
     for a, b in rivals(left, right):
@@ -32,6 +34,18 @@ def compare_items(source: tuple[Item, ...], rewrite: tuple[Item, ...]) -> tuple[
         if not (item.name.value == "clothes" and _worn_so(item, source)):
             findings.append(Finding(item.slot, "added", None, item.name))
     return findings, repeated
+
+
+def _described(item: Item) -> Value:
+    """Its name with all that is said of it: "black t-shirt"."""
+    said = [*item.colours, *(value for field in DETAILS for value in getattr(item, field)), item.name]
+    return replace(item.name, value=" ".join(value.value for value in said))
+
+
+def _had(item: Item) -> Value:
+    """Its name with how the person has it: "no hat", "carried hat"."""
+    how = "no " if item.absent else "carried " if item.slot == "carried" else ""
+    return replace(item.name, value=how + item.name.value)
 
 
 def _tells_the_same(known: Item, item: Item) -> bool:
@@ -65,11 +79,12 @@ def _worn_so(clothes: Item, source: tuple[Item, ...]) -> bool:
 def _item(a: Item, b: Item) -> list[Finding]:
     slot = a.slot
     if a.absent != b.absent or (a.slot == "carried") != (b.slot == "carried"):
-        return [Finding(slot, "contradicted", a.name, b.name)]
+        return [Finding(slot, "contradicted", _had(a), _had(b))]
     how = name_relation(a, b)
     findings = [Finding(slot, STATUS.get(how, "contradicted"), a.name, b.name)]
     if _worn_and_carried(a, b):
-        findings.append(Finding(f"{slot}.relation", "contradicted", a.name, b.name))
+        sides = (replace(one.name, value=one.relation or "carried") for one in (a, b))
+        findings.append(Finding(f"{slot}.relation", "contradicted", *sides))
     a, b = told_as_details(a, b), told_as_details(b, a)
     findings += _colours(a, b)
     for field in DETAILS:
@@ -139,15 +154,21 @@ def _telling_places(item: Item, other: Item) -> list[Value]:
 
 
 def _count(a: Item, b: Item) -> list[Finding]:
+    slot, sides = f"{a.slot}.count", (_counted(a), _counted(b))
     if a.count is not None and b.count is not None:
-        return [Finding(f"{a.slot}.count", "kept" if a.count == b.count else "contradicted", a.name, b.name)]
+        return [Finding(slot, "kept" if a.count == b.count else "contradicted", *sides)]
     if (a.count or 1) > 1:
-        return [Finding(f"{a.slot}.count", "dropped" if _many(b) else "contradicted", a.name, b.name)]
+        return [Finding(slot, "dropped" if _many(b) else "contradicted", *sides)]
     if (b.count or 1) > 1:
-        return [Finding(f"{a.slot}.count", "added", a.name, b.name)]
+        return [Finding(slot, "added", *sides)]
     if a.slot in ("bag", "carried") and _many(b) and not _many(a):
-        return [Finding(f"{a.slot}.count", "contradicted", a.name, b.name)]
+        return [Finding(slot, "contradicted", *sides)]
     return []
+
+
+def _counted(item: Item) -> Value:
+    """Its name with how many there are: "2 bag", "several bag"."""
+    return replace(item.name, value=f"{item.count or ('several' if _many(item) else 1)} {item.name.value}")
 
 
 def _many(item: Item) -> bool:

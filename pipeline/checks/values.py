@@ -38,8 +38,9 @@ def values(
                 left.remove(a)
                 right.remove(b)
         if right and source and slot.endswith("colour"):
-            # One colour more than the source tells, of a thing whose colours it tells.
-            findings += [Finding(slot, "contradicted", source[0], b) for b in right]
+            # One colour more than the source tells, of a thing whose colours it tells; one said twice is no more.
+            more = [b for b in right if all(relation(a, b) != "same" for a in source)]
+            findings += [Finding(slot, "contradicted", source[0], b) for b in more]
             right = []
     findings += [Finding(slot, "dropped", a) for a in left]
     return findings + [Finding(slot, "added", None, b) for b in right]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...schemas.errors import UserError
 from ...schemas.source import Source, SourceImage
-from ..config import NegativesConfig
+from ..config import NegativesConfig, without_folder
 from .neighbours import embed_images, neighbours, read_features
 
 
@@ -38,16 +38,22 @@ def similar_images(source: Source, config: NegativesConfig) -> dict[str, tuple[s
 
 
 def features_identity(config: NegativesConfig) -> str | None:
-    """What the features are, for the fingerprint: the hash of their file, or the model's name."""
-    if config.features is None:
-        return config.embed
+    """What the features are, for the fingerprint: the hash of their file, or the model's name, with that of a file of
+    weights."""
+    if config.features is not None:
+        return _sha256(config.features, mend="give another --features")
+    if config.embed is None:
+        return None
+    name, weights = without_folder(config.embed), Path(config.embed.partition(":")[2])
+    return f"{name} {_sha256(weights, mend='give another --embed')}" if weights.is_file() else name
+
+
+def _sha256(path: Path, *, mend: str) -> str:
     try:
-        with config.features.open("rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(
-            f"cannot be read: {error.strerror}", where=str(config.features), mend="give another --features"
-        ) from None
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path), mend=mend) from None
 
 
 def _given(images: tuple[SourceImage, ...], path: Path) -> np.ndarray:

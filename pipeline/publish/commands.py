@@ -76,7 +76,14 @@ def push(
         # What is refused anyway is refused before a token is asked for, and both before the card is made.
         choose_license(terms_for(contents), license_, release=release is not None)
         hub = None if dry_run else Hub(repo, say=screen.say)
-        staged = stage(contents, repo, release=release is not None, license=license_, images_root=images_root)
+        staged = stage(
+            contents,
+            repo,
+            release=release is not None,
+            license=license_,
+            images_root=images_root,
+            revision=revision,
+        )
     for file in staged.files:
         screen.say(f"{file.size:>15,}  {file.path}")
     screen.say(f"{sum(file.size for file in staged.files):>15,}  bytes in {len(staged.files):,} files, to {repo}")
@@ -103,10 +110,16 @@ def join(
     from ..screen import Screen
     from ..sources.read import read_source
     from .join import join as run_join
+    from .release import read_release
 
     screen = Screen()
     with screen.waiting(f"reading {source}"):
-        read = read_source(source, format=format_ or "auto", images_root=images_root)
+        known = read_release(folder).manifest.source["format"]
+        found = source.startswith("hf:") or known in (
+            "hf",
+            "tbpr-data",
+        )  # what these are is told by their content alone
+        read = read_source(source, format=format_ or ("auto" if found else known), images_root=images_root)
     with screen.waiting(f"joining {folder}"), disk_errors(out, _ROOM):
         joined = run_join(folder, read, out, source_path=source, images_root=images_root)
     screen.say(f"{joined.captions:,} captions put back; every row is as it was")

@@ -23,10 +23,12 @@ def compare(repo: str, revision: str, root: Path, shards: Sequence[ShardRecord])
     Raises RunFailed where a row is not what it is below `root`, and what `datasets` raises where it cannot load.
     """
     from datasets import load_dataset
+    from huggingface_hub import get_token
 
     compared = 0
     for config in dict.fromkeys(shard.config for shard in shards if shard.rows):
-        loaded = load_dataset(repo, config, revision=revision, streaming=True)
+        # By itself the client sends none where HF_HUB_DISABLE_IMPLICIT_TOKEN is set.
+        loaded = load_dataset(repo, config, revision=revision, streaming=True, token=get_token())
         for split in dict.fromkeys(shard.split for shard in shards if shard.config == config and shard.rows):
             here = _local(root, [shard for shard in shards if (shard.config, shard.split) == (config, split)])
             there = _remote(loaded[split])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ...schemas.errors import RunFailed, UserError
+from .left_over import left_over
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -22,8 +24,6 @@ _TRANSIENT_STATUS = frozenset({408, 425, 429})
 _ATTEMPTS = 6
 """Of one call; the client itself tries most requests six times before that."""
 _LONGEST_WAIT_S = 60.0
-# What an earlier push left and this one has not: its shards would be read with the new ones.
-_OURS = re.compile(r"(data|rejects)/[^/]+\.parquet|manifest\.json|release\.json")
 _BATCH = 50
 """Files uploaded between two lines of progress."""
 
@@ -48,7 +48,7 @@ class Pushed:
     """What a push gave."""
 
     url: str
-    """Page of the repository."""
+    """Page of the repository, at the branch that was given."""
     commit: str
     """The commit that holds the files."""
 
@@ -73,16 +73,26 @@ class Hub:
     """The Hub, for one repository. The token comes from where `hf auth login` or HF_TOKEN put it."""
 
     def __init__(self, repo: str, *, say: Callable[[str], None]) -> None:
-        """Raises UserError where there is no token."""
-        from huggingface_hub import HfApi, get_token
+        """Raises UserError where there is no token, or the client was told to stay offline."""
+        from huggingface_hub import HfApi, get_token, is_offline_mode
         from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-        if get_token() is None:
+        if is_offline_mode():
+            what = "the Hub's client is offline"
+            raise UserError(what, where="push", mend="unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE")
+        token = get_token()
+        if token is None:
             raise UserError("no token for the Hub", where="push", mend="run hf auth login, or set HF_TOKEN")
         if not sys.stderr.isatty():
             disable_progress_bars()
         self.repo, self._say = repo, say
-        self._api: HfApi = HfApi(library_name="tbpr-data")
+        self._api: HfApi = HfApi(library_name="tbpr-data", token=token)
+
+    def check_card(self, card: str) -> None:
+        """Raise UserError where the Hub does not take the YAML of a card, RunFailed where it cannot be asked."""
+        from huggingface_hub import DatasetCard
+
+        self.tried(DatasetCard(card).validate)
 
     def make(self, *, private: bool, revision: str | None) -> None:
         """Make the repository, and the branch, unless they are there. Raises UserError, RunFailed."""
@@ -100,21 +110,22 @@ class Hub:
     def push(self, files: Sequence[File], *, revision: str | None, message: str) -> Pushed:
         """Upload what the repository has not, then make all of it one commit: nobody sees a half of it.
 
-        Raises UserError, RunFailed; what was uploaded whole is not sent again by the next try.
+        Raises UserError, RunFailed; what was uploaded whole is not sent again by the next try, and where files of
+        somebody else are in the way, nothing is sent.
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+        names = {file.path for file in files}
+        self.tried(lambda: self._stale(names, revision))
         added = [CommitOperationAdd(file.path, file.local) for file in files]
         for at in range(0, len(added), _BATCH):
             self._upload(added[at : at + _BATCH], revision)
             if len(added) > _BATCH:
                 self._say(f"{min(at + _BATCH, len(added)):,} of {len(added):,} files uploaded")
-        names = {file.path for file in files}
 
         def commit() -> Pushed:
             # Asked anew each time: the answer to a commit that was made may have been lost.
-            there = self._api.list_repo_files(self.repo, repo_type="dataset", revision=revision)
-            stale = [path for path in there if path not in names and _OURS.fullmatch(path)]
+            head, stale = self._stale(names, revision)
             if "manifest.json" in stale:
                 self._say(f"warning: earlier commits of {self.repo} hold the whole dataset; its history keeps them")
             made = self._api.create_commit(
@@ -126,10 +137,22 @@ class Hub:
                 commit_message=message,
                 repo_type="dataset",
                 revision=revision,
+                parent_commit=head,  # nothing is deleted that came in between
             )
-            return Pushed(f"{self._api.endpoint}/datasets/{self.repo}", made.oid)
+            at = "" if revision is None else f"/tree/{quote(revision, safe='')}"
+            return Pushed(f"{self._api.endpoint}/datasets/{self.repo}{at}", made.oid)
 
         return self.tried(commit)
+
+    def _stale(self, names: Collection[str], revision: str | None) -> tuple[str | None, list[str]]:
+        """The last commit, and what of an earlier push it holds that this one has not. Raises UserError."""
+        head = self._api.repo_info(self.repo, repo_type="dataset", revision=revision).sha
+        there = self._api.list_repo_files(self.repo, repo_type="dataset", revision=head)
+
+        def read(path: str) -> bytes:
+            return Path(self._api.hf_hub_download(self.repo, path, repo_type="dataset", revision=head)).read_bytes()
+
+        return head, left_over(self.repo, there, names, read)
 
     def _upload(self, added: list[CommitOperationAdd], revision: str | None) -> None:
         self.tried(
@@ -156,10 +179,14 @@ class Hub:
 
     def _say_why(self, state: RetryCallState) -> None:
         error = _cause(state.outcome.exception() if state.outcome else None)
-        self._say(f"the Hub: {_reason(error)}; trying again in {state.upcoming_sleep:.0f} s")
+        self._say(f"the Hub: {reason(error)}; trying again in {state.upcoming_sleep:.0f} s")
 
     def _told(self, error: Exception) -> UserError:
-        status, told = _status(error), _reason(error)
+        status, told = _status(error), reason(error)
+        if status in (400, 422):
+            # What was sent is at fault: sent again, it is refused again.
+            mend = "mend what it names, such as --license"
+            return UserError(f"the Hub refuses what was sent: {told}", where=self.repo, mend=mend)
         again = "what is uploaded stays; run the same command again"
         if status is None:
             return RunFailed(f"cannot be reached: {told}", where=self._api.endpoint, mend=again)
@@ -196,7 +223,7 @@ def _status(error: Exception) -> int | None:
     return None if response is None else int(response.status_code)
 
 
-def _reason(error: BaseException | None) -> str:
+def reason(error: BaseException | None) -> str:
     """What the Hub says, in one line, without the token that a proxy may send back."""
     from huggingface_hub import get_token
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ import pyarrow.parquet as pq
 
 from ...schemas.errors import UserError
 from ...schemas.release import Piece, ReleasedPair, ReleasedReject
-from ...schemas.rows import Negative, PairRow, RejectRow
+from ...schemas.rows import Checks, Negative, PairRow, RejectRow
 from ...schemas.source import Source
 from ..card import write_card
 from ..judged import attributes_of
 from ..manifest import Manifest
-from ..run_file import copy_run
+from ..run_file import copy_run, write_prompts
 from ..shards import ShardRecord, pairs_schema, rejects_schema, write_shard
 from ..sources.images import ImageFolder, normal_path
+from .mask import show_findings
 from .quotes import Quotes
 from .release import Release, ReleasedShard, read_release, row_line, with_shards
 
@@ -63,8 +65,9 @@ def join(folder: Path, source: Source, out: Path, *, source_path: str, images_ro
         copy_run(folder, work, source=source_path, images_root=images_root)
         joiner = _Joiner(folder, release, source, work)
         written = {one.shard.path: joiner.shard(one) for one in release.shards}
-        manifest = with_shards(release.manifest, written)
+        manifest = with_shards(joiner.manifest(), written)
         write_card(work, manifest)
+        write_prompts(work, manifest)
         manifest.write(work)
         if place.exists():
             place.rmdir()
@@ -141,14 +144,11 @@ class _Joiner:
     def _pair(self, row: ReleasedPair) -> PairRow:
         text = self._text(row.text, row.pieces, row.caption_id)
         if hashlib.sha256(text.encode()).hexdigest() != row.text_sha256:
-            raise UserError(
-                f"says something else of {row.caption_id} than the dataset was made from",
-                where=self._source.path,
-                mend="give the same edition of the source",
-            )
+            raise self._another(row.caption_id)
         here = row.text is not None
         return PairRow(
-            **row.model_dump(include=set(PairRow.model_fields) - {"text", "attributes", "negatives"}),
+            **row.model_dump(include=set(PairRow.model_fields) - {"text", "attributes", "negatives", "checks"}),
+            checks=self._checks(row.checks, row.findings, row.source_caption_id),
             text=text,
             attributes=row.attributes if here else attributes_of(text) if self._parsed else None,
             negatives=[
@@ -162,27 +162,52 @@ class _Joiner:
 
     def _reject(self, row: ReleasedReject) -> RejectRow:
         return RejectRow(
-            **row.model_dump(exclude={"text", "raw", "error"}),
+            **row.model_dump(exclude={"text", "raw", "error", "checks", "findings"}),
+            checks=self._checks(row.checks, row.findings, row.source_caption_id),
             source_text=self._text(None, [], row.source_caption_id),
             text=self._text(row.text.text, row.text.pieces, row.caption_id),
             raw=self._text(row.raw.text, row.raw.pieces, row.caption_id),
             error=row.error and self._text(row.error.text, row.error.pieces, row.caption_id),
         )
 
+    def manifest(self) -> Manifest:
+        """The dataset's, its prompts whole. Raises UserError for another source."""
+        with self._source_fits("the prompts"):
+            return self._release.manifest_with(self._quotes)
+
+    def _checks(self, checks: Checks | None, findings: str | None, source_id: str | None) -> Checks | None:
+        if checks is None or findings is None or source_id is None:
+            return checks
+        with self._source_fits(source_id):
+            return show_findings(checks, findings, self._quotes.caption(source_id))
+
     def _text(self, text: str | None, pieces: list[Piece], caption_id: str) -> str:
         if text is not None:
             return text
+        with self._source_fits(caption_id):
+            return self._quotes.restore(pieces) if pieces else self._quotes.caption(caption_id)
+
+    @contextmanager
+    def _source_fits(self, what: str) -> Iterator[None]:
+        """Raises UserError for a source without the captions that are needed, or with other ones."""
         try:
-            if pieces:
-                return self._quotes.restore(pieces)
-            return self._texts[caption_id]
+            yield
         except KeyError as error:
             there = next(iter(self._texts), "none")
             raise UserError(
                 f"has no caption {error.args[0]} (its first is {there})",
                 where=self._source.path,
-                mend="give the source that the dataset was made from, whole",
+                mend="give the source that the dataset was made from, whole and under its own name",
             ) from None
+        except ValueError:  # what is masked with a caption comes out as noise with another one
+            raise self._another(what) from None
+
+    def _another(self, what: str) -> UserError:
+        return UserError(
+            f"says something else of {what} than the dataset was made from",
+            where=self._source.path,
+            mend="give the same edition of the source",
+        )
 
     def _image(self, path: str, sha256: str | None) -> dict[str, bytes | str] | None:
         """The image as the shard held it. Raises UserError where it is not at hand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +14,20 @@ from ..card import Published, card_text
 from ..folder import STATE
 from ..manifest import FILE as MANIFEST
 from ..run_file import FILE as RUN
-from ..run_file import published_run
+from ..run_file import published_run, write_prompts
 from ..shards import ShardRecord, write_text
 from ..sources.output import RELEASE
 from .compare import compare
 from .contents import Contents
 from .croissant import FILE as CROISSANT
 from .croissant import croissant
-from .hub import File, Hub, Pushed
+from .hub import File, Hub, Pushed, reason
 from .licences import Terms, restricted, terms_of
 from .release import make_release
 
 REWRITES_ONLY = "rewrites-only"
+# The Hub's own list grows, and its client has none: what is no identifier at all is refused here, the rest there.
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,15 @@ class Staged:
     """What the user should know before it is sent."""
 
 
-def stage(contents: Contents, repo: str, *, release: bool, license: str | None, images_root: Path | None) -> Staged:
+def stage(
+    contents: Contents,
+    repo: str,
+    *,
+    release: bool,
+    license: str | None,
+    images_root: Path | None,
+    revision: str | None = None,
+) -> Staged:
     """Lay out what is to be published, in the dataset's own state folder.
 
     Raises UserError where the terms of a source, or their lack, do not allow it.
@@ -61,6 +72,7 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
     shards = (*given.shards("pairs"), *given.shards("rejects"))
     published = Published(
         repo=repo,
+        revision=revision,
         license=chosen,
         terms=terms,
         audit=audit(contents.root),
@@ -70,9 +82,10 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
         models=given.models,
         readable=_readable(given) if release else {},
     )
-    card = card_text(contents.root, contents.manifest, published)
+    card = card_text(contents.root, given.manifest, published)
     write_text(folder / "README.md", card)
     write_text(folder / RUN, published_run(contents.root))
+    own = write_prompts(folder, given.manifest)
     described = croissant(
         given,
         name=repo.rpartition("/")[2],
@@ -81,7 +94,7 @@ def stage(contents: Contents, repo: str, *, release: bool, license: str | None, 
         cite_as="\n\n".join(one.citation.strip() for one in terms if one.citation) or None,
     )
     write_text(folder / CROISSANT, described)
-    names = ("README.md", CROISSANT, RELEASE if release else MANIFEST, RUN)
+    names = ("README.md", CROISSANT, RELEASE if release else MANIFEST, RUN, *own)
     files = (*(File(name, folder / name) for name in names), *(File(one.path, given.root / one.path) for one in shards))
     notes = [f"the terms of {one.name}, of text made from it: {one.generated}" for one in terms if restricted(one)]
     if release and (unseen := _unseen(given)):
@@ -140,9 +153,11 @@ def push(
     """Send what was laid out, and prove that it loads as it is here.
 
     Raises:
-        UserError: no token, no such namespace, a repository that may not be written.
+        UserError: no token, no such namespace, a repository that may not be written or holds data of somebody else, or
+            what the Hub refuses.
         RunFailed: the Hub cannot be reached, or what loads is not what was sent.
     """
+    hub.check_card(staged.card)
     hub.make(private=private, revision=revision)
     pushed = hub.push(staged.files, revision=revision, message=message)
     say(f"pushed: commit {pushed.commit}; loading it back")
@@ -158,14 +173,20 @@ def _loaded_back(staged: Staged, hub: Hub, pushed: Pushed) -> int:
         return hub.tried(lambda: compare(hub.repo, pushed.commit, staged.root, staged.shards))
     except (OSError, ValueError, KeyError, DatasetsError) as error:
         raise RunFailed(
-            f"is pushed, but does not load: {' '.join(str(error).split())[:200]}",
+            f"is pushed, but does not load: {reason(error)}",
             where=f"{hub.repo}@{pushed.commit}",
             mend="load it yourself: the Hub may need a moment",
         ) from None
 
 
 def choose_license(terms: Sequence[Terms], given: str | None, *, release: bool) -> str:
-    """The licence to name on the Hub. Raises UserError where the sources' terms do not allow to publish."""
+    """The licence to name on the Hub.
+
+    Raises UserError where the sources' terms do not allow to publish, or `given` is no identifier of a licence.
+    """
+    if given is not None and not _LICENSE.fullmatch(given):
+        mend = "give its identifier on the Hub, such as cc-by-4.0, or other"
+        raise UserError(f"{given!r} is no licence", where="--license", mend=mend)
     if release:
         return given or "other"
     for one in terms:

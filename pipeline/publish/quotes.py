@@ -1,9 +1,10 @@
 """Source captions inside other texts: found, and replaced by the place they stand at.
 
 A rewrite is generated text and may be published where its source may not; what it took over word for word is still the
-source's. A release shows no run of `RUN` words that a text has from the caption it was made of, and no caption, nor any
-sentence of one, of `SENTENCE` words or more, wherever it stands. Words are compared without case and marks. A text that
-would show one is put together from pieces: whatever stands in the captions it quotes is a place there.
+source's. A release shows no run of `RUN` words that a text has from the caption it was made of, nor that caption whole,
+however short; and no caption, nor any sentence of one, of `SENTENCE` words or more, wherever it stands. Words are
+compared without case and marks. A text that would show one is put together from pieces: whatever stands in the captions
+it quotes is a place there.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from ...schemas.rows import Edit
 
 RUN = 8
 SENTENCE = 4
-_WORD = re.compile(r"[^\W_]+")
-_TOKEN = re.compile(r"[^\W_]+|[\W_]")
+# Scripts that put no space between words: each sign counts as one. Thai to Burmese, kana, Han.
+_SIGN = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_SIGN}]|[^\W_{_SIGN}]+")
+_TOKEN = re.compile(rf"{_WORD.pattern}|[\W_]")
 _SENTENCE_END = re.compile(r"[.!?;]+[\"'”’)\]*_]*(?=\s|$)")
 
 Words = tuple[str, ...]
@@ -63,6 +66,10 @@ class Quotes:
             raise ValueError(f"the edits of a negative of {source_id} do not give it")
         return pieces
 
+    def caption(self, caption_id: str) -> str:
+        """The caption of that id. Raises KeyError where there is none."""
+        return self._captions[caption_id]
+
     def restore(self, pieces: Iterable[Piece]) -> str:
         """The text that pieces give. Raises KeyError for a caption that is not there."""
         return "".join(map(self._restored, pieces))
@@ -78,18 +85,24 @@ class Quotes:
     def quoted(self, text: str, source_id: str) -> list[str]:
         """The captions that `text` quotes, its own source first."""
         words = _words(text)
-        runs = self._runs(source_id)
-        found = [source_id] if any(words[at : at + RUN] in runs for at in range(len(words) - RUN + 1)) else []
+        runs, own = self._runs(source_id)
+        repeats = any(words[at : at + RUN] in runs for at in range(len(words) - RUN + 1))
+        whole = bool(own) and any(words[at : at + len(own)] == own for at in range(len(words) - len(own) + 1))
+        return list(dict.fromkeys([*([source_id] if repeats or whole else []), *self.anywhere(text)]))
+
+    def anywhere(self, text: str) -> list[str]:
+        """The captions that `text` repeats, or a sentence of which, whatever it was made of."""
+        words, found = _words(text), dict[str, None]()
         for at in range(len(words)):
             for size in range(SENTENCE, min(RUN, len(words) - at) + 1):
                 for whole, caption_id in self._openings.get(words[at : at + size], {}).items():
-                    if words[at : at + len(whole)] == whole and caption_id not in found:
-                        found.append(caption_id)
-        return found
+                    if words[at : at + len(whole)] == whole:
+                        found[caption_id] = None
+        return list(found)
 
-    def _runs_of(self, caption_id: str) -> frozenset[Words]:
+    def _runs_of(self, caption_id: str) -> tuple[frozenset[Words], Words]:
         words = _words(self._captions[caption_id])
-        return frozenset(words[at : at + RUN] for at in range(len(words) - RUN + 1))
+        return frozenset(words[at : at + RUN] for at in range(len(words) - RUN + 1)), words
 
 
 def _cut(text: str, sources: Sequence[tuple[str, str]]) -> Iterator[Piece]:

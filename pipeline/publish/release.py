@@ -13,16 +13,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ...schemas.arrow import arrow_schema
 from ...schemas.errors import UserError
+from ...schemas.prompt import Example, Prompt
 from ...schemas.release import Piece, ReleasedNegative, ReleasedPair, ReleasedReject, ReleasedText
-from ...schemas.rows import PairRow, RejectRow
+from ...schemas.rows import Checks, PairRow, RejectRow
 from ...schemas.settings import first_problem
 from ..manifest import Manifest
 from ..shards import ShardRecord, write_shard, write_text
 from ..sources.images import ImageFolder, normal_path
 from ..sources.output import RELEASE
 from .contents import Contents
+from .mask import hide_findings, mask, unmask
 from .quotes import Quotes
 
+WITHHELD = "(words of the source)"
+"""Stands in a prompt where it repeats the source's captions."""
 MODELS: Mapping[str, type[BaseModel]] = {"pairs": ReleasedPair, "rejects": ReleasedReject}
 
 
@@ -37,6 +41,19 @@ class ReleasedShard(BaseModel):
     """Hash of the dataset's rows, images aside: what joining must give again."""
 
 
+class MaskedPrompt(BaseModel):
+    """A prompt that repeats captions of the source, as examples do that were taken from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    id: str
+    """Its id."""
+    caption_id: str
+    """The caption that it is masked with."""
+    masked: str
+    """The prompt, as JSON."""
+
+
 class Release(BaseModel):
     """`release.json`."""
 
@@ -44,10 +61,12 @@ class Release(BaseModel):
 
     kind: Literal["tbpr-data-release"] = "tbpr-data-release"
     """Tells a release from a dataset."""
-    format: Literal[1] = 1
-    """Version of this file and of the columns."""
+    format: Literal[1, 2] = 2
+    """Version of this file and of the columns; the first did not mask."""
     manifest: Manifest
-    """The dataset's."""
+    """The dataset's, its prompts without what they repeat of the source."""
+    prompts: tuple[MaskedPrompt, ...] = ()
+    """Those prompts whole, for who has the source."""
     shards: tuple[ReleasedShard, ...]
     """What is here: those of config `pairs`, then those of `rejects`."""
 
@@ -65,6 +84,15 @@ class Release(BaseModel):
         """The release in `folder`, as a finished dataset is read."""
         here = {one.shard.path: one.shard for one in self.shards}
         return Contents(folder, with_shards(self.manifest, here), MODELS)
+
+    def manifest_with(self, quotes: Quotes) -> Manifest:
+        """The dataset's manifest, its prompts whole. Raises KeyError, ValueError where the source is another."""
+        whole = {
+            one.id: Prompt.model_validate_json(unmask(one.masked, quotes.caption(one.caption_id)))
+            for one in self.prompts
+        }
+        prompts = tuple(whole.get(prompt.id, prompt) for prompt in self.manifest.prompts)
+        return self.manifest.model_copy(update={"prompts": prompts})
 
 
 def with_shards(manifest: Manifest, shards: Mapping[str, ShardRecord]) -> Manifest:
@@ -86,9 +114,14 @@ def make_release(contents: Contents, out: Path, images: ImageFolder | None) -> R
         for row in contents.rows("pairs", ["caption_id", "text", "origin"])
         if row["origin"] == "human"
     }
-    maker = _Maker(contents, Quotes(captions), images)
+    quotes = Quotes(captions)
+    maker = _Maker(contents, quotes, images)
     shards = tuple(maker.shard(shard, out) for config in ("pairs", "rejects") for shard in contents.shards(config))
-    release = Release(manifest=contents.manifest, shards=shards)
+    masked = [one for prompt in contents.manifest.prompts if (one := _masked(prompt, quotes))]
+    shown = {prompt.id: prompt for prompt, _ in masked}
+    prompts = tuple(shown.get(prompt.id, prompt) for prompt in contents.manifest.prompts)
+    manifest = contents.manifest.model_copy(update={"prompts": prompts})
+    release = Release(manifest=manifest, prompts=tuple(whole for _, whole in masked), shards=shards)
     write_text(out / RELEASE, release.model_dump_json(indent=1) + "\n")
     return release
 
@@ -109,6 +142,28 @@ def read_release(folder: Path) -> Release:
 def row_line(row: PairRow | RejectRow) -> bytes:
     """A row as it is hashed, whatever file it lies in."""
     return json.dumps(row.model_dump(), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _masked(prompt: Prompt, quotes: Quotes) -> tuple[Prompt, MaskedPrompt] | None:
+    """A prompt without the captions that it repeats, and whole for who has the source; None where there are none."""
+    found: dict[str, None] = {}
+
+    def told(*texts: str) -> list[str]:
+        quoted = [one for text in texts for one in quotes.anywhere(text)]
+        found.update(dict.fromkeys(quoted))
+        return [WITHHELD for _ in texts] if quoted else list(texts)
+
+    examples = [told(example.caption, example.rewrite) for example in prompt.examples]
+    shown = {
+        "system": told(prompt.system)[0],
+        "user": told(prompt.user)[0],
+        "examples": tuple(Example(caption=caption, rewrite=rewrite) for caption, rewrite in examples),
+    }
+    if not found:
+        return None
+    key = next(iter(found))
+    whole = MaskedPrompt(id=prompt.id, caption_id=key, masked=mask(prompt.model_dump_json(), quotes.caption(key)))
+    return prompt.model_copy(update=shown), whole
 
 
 class _Maker:
@@ -143,7 +198,8 @@ class _Maker:
         pieces = self._quotes.pieces(row.text, source_id) if quoted else []
         here = not human and not pieces
         return ReleasedPair(
-            **row.model_dump(exclude={"text", "attributes", "negatives"}),
+            **row.model_dump(exclude={"text", "attributes", "negatives", "checks"}),
+            **self._checks(row.checks, source_id),
             image_sha256=_sha256(image["bytes"]) if image else self._file_sha256(row.image_path),
             text=row.text if here else None,
             pieces=pieces,
@@ -170,7 +226,12 @@ class _Maker:
             else ReleasedText(**_told(text, self._quotes.pieces(text, row.source_caption_id)))
             for name, text in (("text", row.text), ("raw", row.raw), ("error", row.error))
         }
-        return ReleasedReject.model_validate({**row.model_dump(exclude={"source_text", *texts}), **texts})
+        told = row.model_dump(exclude={"source_text", "checks", *texts})
+        return ReleasedReject.model_validate({**told, **texts, **self._checks(row.checks, row.source_caption_id)})
+
+    def _checks(self, checks: Checks | None, source_id: str) -> dict[str, Any]:
+        shown, findings = hide_findings(checks, self._quotes.caption(source_id)) if checks else (None, None)
+        return {"checks": shown, "findings": findings}
 
     def _hash_file(self, path: str) -> str | None:
         if self._images is None or self._images.holds(path) != "found":

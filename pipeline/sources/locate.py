@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ...schemas.errors import UserError
 from .benchmarks import BENCHMARKS
+from .delimited import separator_of
 from .table import CAPTION_COLUMNS, PATH_COLUMNS, unreadable
 
 _FILES = {name: benchmark.files for name, benchmark in BENCHMARKS.items()}
-_TABLES = {"jsonl": ("*.jsonl", "*.ndjson"), "parquet": ("*.parquet",)}
+_TABLES = {"jsonl": ("*.jsonl", "*.ndjson"), "csv": ("*.csv", "*.tsv"), "parquet": ("*.parquet",)}
 _HEAD_BYTES = 1 << 20
 
 
@@ -38,10 +39,11 @@ def find_file(folder: Path, format: str) -> Path:
 
 
 def sniff(file: Path) -> str:
-    """`parquet`, `jsonl`, or `json` (one of the benchmarks, which their records tell apart).
+    """`parquet`, `jsonl`, `csv`, or `json` (one of the benchmarks, which their records tell apart).
 
     A list is JSON. An object is JSON Lines when the file's name says so, or its first line is a whole object with a
-    path or a caption. Raises UserError for anything else.
+    path or a caption. Anything else is CSV when the file's name says so, or its first line names columns of a path and
+    a caption. Raises UserError for what is none of these.
     """
     try:
         with file.open("rb") as content:
@@ -57,8 +59,10 @@ def sniff(file: Path) -> str:
         return "json"
     if text.startswith(b"{"):
         return "jsonl" if file.suffix in (".jsonl", ".ndjson") or _is_row(text) else "json"
+    if file.suffix in (".csv", ".tsv") or _is_header(text):
+        return "csv"
     raise UserError(
-        "unknown format: neither JSON, JSON Lines nor Parquet", where=str(file), mend="name it with --format"
+        "unknown format: neither JSON, JSON Lines, CSV nor Parquet", where=str(file), mend="name it with --format"
     )
 
 
@@ -68,3 +72,9 @@ def _is_row(text: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(row, dict) and not {*PATH_COLUMNS, *CAPTION_COLUMNS}.isdisjoint(row)
+
+
+def _is_header(text: bytes) -> bool:
+    line = text.split(b"\n", 1)[0].decode("utf-8", "replace")
+    names = {name.strip('"\r') for name in line.split(separator_of(line))}
+    return not names.isdisjoint(PATH_COLUMNS) and not names.isdisjoint(CAPTION_COLUMNS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...schemas.errors import UserError
 from ...schemas.source import Findings, Source, SourceImage
 from .benchmarks import BENCHMARKS, read_benchmark
+from .delimited import read_csv
 from .hub import PREFIX, read_hub
 from .images import ImageFolder, find_root
 from .locate import find_file, sniff
@@ -22,6 +23,7 @@ from .validate import SPLITS, Validation
 FILE_READERS: dict[str, Callable[[Path], Table]] = {
     **{name: partial(read_benchmark, name=name) for name in BENCHMARKS},
     "jsonl": read_jsonl,
+    "csv": read_csv,
     "parquet": read_parquet,
 }
 """Formats that are one file, and what opens them."""

@@ -15,16 +15,20 @@ _BATCH_ROWS = 8192
 
 def read_jsonl(file: Path) -> Table:
     """Open a JSON Lines file. Which columns hold what is read off its first line."""
-    keys = find_keys(first_row(file), f"{file}, line 1")
+    return line_table("jsonl", file, find_keys(first_row(file), f"{file}, line 1"), iter_lines(file))
+
+
+def line_table(name: str, file: Path, keys: Keys, numbered: Iterable[tuple[int, Row]]) -> Table:
+    """A table of rows that come with the numbers of their lines, by which messages name them."""
     lines = array("q")
 
     def rows() -> Iterator[Row]:
-        for number, row in iter_lines(file):
+        for number, row in numbered:
             lines.append(number)
             yield row
 
     return Table(
-        format="jsonl",
+        format=name,
         dataset=slug(file.stem),
         rows=rows(),
         keys=keys,

@@ -21,7 +21,7 @@ class Keys:
     split: str = "split"
     """Split."""
     captions: str = "captions"
-    """Captions, or one caption."""
+    """Captions, or one caption; a line of JSON Lines may use another of `CAPTION_COLUMNS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,25 @@ CAPTION_COLUMNS = ("captions", "caption", "text")
 def find_keys(columns: Iterable[str], where: str, *, made: tuple[str, ...] = ()) -> Keys:
     """Which columns of a table hold what; `made` are keys that the reader adds itself where a table has none."""
     names = set(columns) | set(made)
+    missing: list[str] = []
 
     def first(candidates: tuple[str, ...]) -> str:
         for name in candidates:
             if name in names:
                 return name
-        listed = ", ".join(f"`{name}`" for name in sorted(names)) or "nothing"
         also = f" (or {', '.join(f'`{name}`' for name in candidates[1:])})" if candidates[1:] else ""
+        missing.append(f"`{candidates[0]}`{also}")
+        return candidates[0]
+
+    keys = Keys(first(PATH_COLUMNS), first(PID_COLUMNS), first(("split",)), first(CAPTION_COLUMNS))
+    if missing:
+        listed = ", ".join(f"`{name:.40}`" for name in sorted(names)[:12]) or "nothing"
         raise UserError(
-            f"missing key `{candidates[0]}`{also}; it has {listed}",
+            f"missing key{'s' * (len(missing) > 1)} {', '.join(missing)}; it has {listed}",
             where=where,
             mend="rename the column, or add it: file_path, pid, split and captions are needed",
         )
-
-    return Keys(first(PATH_COLUMNS), first(PID_COLUMNS), first(("split",)), first(CAPTION_COLUMNS))
+    return keys
 
 
 def wanted_columns(keys: Keys, columns: Iterable[str]) -> list[str]:

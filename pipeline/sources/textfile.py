@@ -1,5 +1,6 @@
-"""JSON and JSON Lines, read with messages that say where the text breaks."""
+"""JSON and JSON Lines, and the lines of any text, read with messages that say where the text breaks."""
 
+import codecs
 import json
 from collections.abc import Iterator
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import cast
 from ...schemas.errors import UserError
 from .table import Row, unreadable
 
-_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def load_records(file: Path) -> list[Row]:
@@ -19,7 +20,7 @@ def load_records(file: Path) -> list[Row]:
     """
     where = str(file)
     try:
-        content = file.read_bytes().removeprefix(_UTF8_BOM)
+        content = file.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise unreadable(error, where) from error
     if not content.strip():
@@ -42,22 +43,17 @@ def iter_lines(file: Path) -> Iterator[tuple[int, Row]]:
 
     Raises UserError: unreadable, not UTF-8, a line broken, cut off or not an object.
     """
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                content = line.removeprefix(_UTF8_BOM) if number == 1 else line
-                if content.isspace() or not content:
-                    continue
-                value = _parse(content, str(file), line=number)
-                if not isinstance(value, dict):
-                    raise UserError(
-                        f"is not an object but {named(value)}",
-                        where=f"{file}, line {number}",
-                        mend="JSON Lines has one object a line",
-                    )
-                yield number, value
-    except OSError as error:
-        raise unreadable(error, str(file)) from error
+    for number, content in numbered_lines(file):
+        if content.isspace() or not content:
+            continue
+        value = _parse(content, str(file), line=number)
+        if not isinstance(value, dict):
+            raise UserError(
+                f"is not an object but {named(value)}",
+                where=f"{file}, line {number}",
+                mend="JSON Lines has one object a line",
+            )
+        yield number, value
 
 
 def first_row(file: Path) -> Row:
@@ -67,14 +63,31 @@ def first_row(file: Path) -> Row:
     raise UserError("is empty", where=str(file), mend="give a file with at least one record")
 
 
+def numbered_lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Every line with its number from 1 and its end, without a byte order mark. Raises UserError: unreadable."""
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+    except OSError as error:
+        raise unreadable(error, str(file)) from error
+
+
+def decoded(content: bytes, where: str) -> str:
+    """UTF-8 as text. Raises UserError where it is none."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        charset = "UTF-16" if content.startswith(_UTF16_BOMS) else "LATIN1"
+        raise UserError(
+            f"is not UTF-8 at byte {error.start}", where=where, mend=f"convert it: iconv -f {charset} -t UTF-8"
+        ) from error
+
+
 def _parse(content: bytes, where: str, *, line: int | None) -> object:
     at = f"{where}, line {line}" if line else where
     try:
-        return json.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"is not UTF-8 at byte {error.start}", where=at, mend="convert it: iconv -f LATIN1 -t UTF-8"
-        ) from error
+        return json.loads(decoded(content, at))
     except json.JSONDecodeError as error:
         position = f"{where}, line {line or error.lineno}, column {error.colno}"
         rest = error.doc[error.pos :].strip()

@@ -8,7 +8,7 @@ from ...schemas.errors import UserError
 from ...schemas.source import Findings, SourceImage
 from .images import normal_path
 from .repairs import repair
-from .table import Row, Table
+from .table import CAPTION_COLUMNS, Row, Table
 from .textfile import named
 
 SPLITS = {"train": "train", "val": "val", "test": "test", "valid": "val", "validation": "val", "dev": "val"}
@@ -73,9 +73,10 @@ class Validation:
 
     def _add(self, number: int, row: Row) -> None:
         keys = self._table.keys
+        key = self._caption_key(number, row)
         try:
             path, pid, split = row[keys.file_path], row[keys.pid], row[keys.split]
-            captions = row[keys.captions]
+            captions = row[key]
         except KeyError as error:
             mend = f"every record needs {keys.file_path}, {keys.pid}, {keys.split} and {keys.captions}"
             raise UserError(f"missing key `{error.args[0]}`", where=self._table.place(number), mend=mend) from error
@@ -97,9 +98,9 @@ class Validation:
         else:
             self._same_image(number, dataset, draft, index, image_id, one_caption)
             draft = self._drafts[index]
-        texts = [captions] if isinstance(captions, str) and one_caption else self._list(number, captions)
+        texts = [captions] if isinstance(captions, str) and one_caption else self._list(number, key, captions)
         for position, text in enumerate(texts):
-            self._caption(number, position, text, draft, index)
+            self._caption(number, f"{key}[{position}]", text, draft, index)
 
     # What a record says, one key each.
 
@@ -134,14 +135,22 @@ class Validation:
             return SPLITS[split]
         self._refuse(number, self._table.keys.split, f"unknown split: {named(split)}", f"one of {', '.join(SPLITS)}")
 
-    def _list(self, number: int, captions: object) -> Sequence[object]:
+    def _caption_key(self, number: int, row: Row) -> str:
+        """What the row calls its captions: lines of JSON Lines may differ in it. The table's name where it has none."""
+        key = self._table.keys.captions
+        if not self._table.one_caption_rows:
+            return key
+        if row.get("captions") is not None and row.get("caption") is not None:
+            self._refuse(number, "caption", "stands beside `captions`", "give one of the two a line")
+        return next((name for name in (key, *CAPTION_COLUMNS) if row.get(name) is not None), key)
+
+    def _list(self, number: int, key: str, captions: object) -> Sequence[object]:
         if isinstance(captions, list) and captions:
             return captions
         what = "is an empty list" if captions == [] else f"is not a list but {named(captions)}"
-        self._refuse(number, self._table.keys.captions, what, "give at least one caption an image")
+        self._refuse(number, key, what, "give at least one caption an image")
 
-    def _caption(self, number: int, position: int, text: object, draft: _Draft, index: int) -> None:
-        key = f"{self._table.keys.captions}[{position}]"
+    def _caption(self, number: int, key: str, text: object, draft: _Draft, index: int) -> None:
         if not isinstance(text, str):
             self._refuse(number, key, f"is not a text but {named(text)}", "captions are texts")
         if not text.isprintable():

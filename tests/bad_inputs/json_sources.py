@@ -8,7 +8,7 @@ GOOD = json.dumps([cuhk()])
 JSON = "negatives {dir}/x.json --out {dir}/out"
 
 _PATH_MEND = "(give the image's path below the images' root, with forward slashes)"
-_NO_FORMAT = "unknown format: neither JSON, JSON Lines nor Parquet (name it with --format)"
+_NO_FORMAT = "unknown format: neither JSON, JSON Lines, CSV nor Parquet (name it with --format)"
 _AGAIN = "(copy or write it again)"
 _NEEDS = "(every record needs file_path, id, split and captions)"
 

@@ -20,6 +20,7 @@ _OURS = "(give a folder that augment or negatives wrote)"
 _NEWER = "(give another folder, or install the tbpr-data that made this one)"
 _RELEASE = "(download it again, or install a newer tbpr-data)"
 _EMPTY = "(name a folder that is empty or does not exist yet)"
+_LICENSE = "(give its identifier on the Hub, such as cc-by-4.0, or other)"
 _SHARD = "data/train-00000-of-00001.parquet"
 _STATE = ("set/.tbpr", "set/.tbpr/*")
 
@@ -191,6 +192,12 @@ CASES = (
         PUSH + " --release all",
         "--release: 'all' is no kind of release (give rewrites-only)",
     ),
+    *(
+        _push(
+            f"a licence that is {what}", f"{PUSH} --license={given}", f"--license: '{given}' is no licence {_LICENSE}"
+        )
+        for what, given in (("blank", ""), ("no identifier", "CC-BY-4.0"))
+    ),
     _push(
         "a repository without a namespace",
         "push {dir}/set --repo x --release rewrites-only --images-root {dir}/src/imgs",
@@ -210,8 +217,8 @@ CASES = (
     ),
     _join(
         "a release of a newer version",
-        _json("release/release.json", lambda release: release.update(format=2)),
-        f"{{dir}}/release/release.json: not a release this version reads: format: Input should be 1 {_RELEASE}",
+        _json("release/release.json", lambda release: release.update(format=3)),
+        f"{{dir}}/release/release.json: not a release this version reads: format: Input should be 1 or 2 {_RELEASE}",
     ),
     _join(
         "a release that lost its shards' names",

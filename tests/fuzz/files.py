@@ -1,5 +1,6 @@
 """Files: sources of every kind, journals, prompts, run configurations."""
 
+import csv
 import io
 import json
 from functools import cache
@@ -111,6 +112,28 @@ def _lines(random: Random) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in (changed if isinstance(changed, list) else [changed]))
 
 
+def _csv(rows: list[Any], separator: str) -> bytes:
+    file = io.StringIO(newline="")
+    table = csv.DictWriter(file, list(dict.fromkeys(key for one in rows for key in one)), delimiter=separator)
+    table.writeheader()
+    table.writerows(rows)
+    return file.getvalue().encode("utf-8", "surrogatepass")
+
+
+@cache
+def _delimited_files() -> tuple[bytes, ...]:
+    odd = [row("a.jpg", caption='A "red"\r\nman, é.'), row("b.jpg", 2, dataset="x", image_id="7", origin="human")]
+    return tuple(_csv(rows, separator) for rows in (*_ROWS[:1], odd) for separator in (",", "\t"))
+
+
+def _delimited(random: Random) -> bytes:
+    if random.random() < 0.5:
+        return bytes_of(random, _delimited_files())
+    changed = json_of(random, _ROWS[:1])
+    rows = [one for one in (changed if isinstance(changed, list) else [changed]) if isinstance(one, dict)]
+    return _csv(rows, random.choice(",\t"))
+
+
 @cache
 def _tables() -> tuple[bytes, ...]:
     return tuple(_parquet(rows) for rows in _ROWS)
@@ -204,11 +227,18 @@ def _dumped(value: Any) -> bytes:
 
 _JSON_FILES = st.binary(max_size=60) | st.lists(_RECORD, max_size=4).map(_dumped)
 _LINE_FILES = st.lists(_RECORD.map(_dumped) | st.binary(max_size=30), max_size=4).map(b"\n".join)
+_FIELDS = st.sampled_from(
+    ("file_path", "id", "pid", "split", "caption", "text", "image_id", "a.jpg", "train", "1", '"A\nman."')
+) | st.text(max_size=9)
+_CSV_FILES = st.binary(max_size=60) | st.lists(st.lists(_FIELDS, max_size=5).map(",".join), max_size=4).map(
+    lambda lines: "\n".join(("file_path,pid,split,caption", *lines)).encode("utf-8", "replace")
+)
 _TEXTS = st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
 
 TARGETS = (
-    Target("json source", 170, _json, _JSON_FILES, _source("x.json")),
-    Target("jsonl source", 170, _lines, _LINE_FILES, _source("x.jsonl")),
+    Target("json source", 120, _json, _JSON_FILES, _source("x.json")),
+    Target("jsonl source", 120, _lines, _LINE_FILES, _source("x.jsonl")),
+    Target("csv source", 100, _delimited, _CSV_FILES, _source("x.csv")),
     Target("parquet source", 30, _table, st.binary(max_size=80).map(lambda rest: b"PAR1" + rest), _source("x.parquet")),
     Target("journal", 150, lambda random: bytes_of(random, _journals()), _LINE_FILES, _journal),
     Target("prompt", 40, lambda random: bytes_of(random, [one.encode() for one in _PROMPTS]), _TEXTS, _prompt),

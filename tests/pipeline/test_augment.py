@@ -246,8 +246,11 @@ def test_another_model_midway_ends_the_run_and_leaves_nothing(cuhk: Path, tmp_pa
 
 def test_interrupted_it_says_how_to_go_on(cuhk: Path, tmp_path: Path, scripted: Start) -> None:
     server = scripted(stuck)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        run = subprocess.Popen(command(cuhk, tmp_path / "out", server.url), stderr=subprocess.PIPE, text=True)
+    # Deaf to Ctrl-C is what a shell script starts with `&`; a job system ends that with SIGTERM too.
+    for number, deaf in ((signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)):
+        words = command(cuhk, tmp_path / "out", server.url)
+        words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words] if deaf else words
+        run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         seen = len(server.chats)
         while len(server.chats) < seen + 8:
             time.sleep(0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from augment_runs import WITH_NEGATIVES, augment, shards
 from conftest import write_cuhk
-from scripted_server import ScriptedServer
+from scripted_server import PROOF, Answer, ScriptedServer, rewrite
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,15 @@ def test_other_questions_are_refused(
     assert refused.returncode == 2
     assert told in refused.stderr
     assert shards(out) == before
+
+
+def test_a_folder_in_which_nothing_was_answered_takes_another_configuration(
+    source: Path, server: ScriptedServer, tmp_path: Path, scripted: Callable[..., ScriptedServer]
+) -> None:
+    closed = scripted(lambda body, count: rewrite(body, count) if PROOF in str(body) else Answer(status=401))
+    assert augment(source, tmp_path / "out", closed.url).returncode == 1
+    done = augment(source, tmp_path / "out", server.url, "--seed", "3")
+    assert done.returncode == 0, done.stderr
 
 
 def _without_journals(out: Path) -> None:

@@ -179,6 +179,9 @@ def test_looking_disturbs_nothing(cuhk: Path, tmp_path: Path, scripted: Start) -
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert run("status", out, "--json").exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    # A command that is refused is no run: what is told is still how the one before it ended.
+    assert augment(source, out, scripted().url, "--seed", "7").returncode == 2
+    assert read_status(out).run.state == "finished"
 
 
 def test_negatives_alone_have_a_status_too(cuhk: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ _CARD = "README.md"
 
 
 def export_jsonl(contents: Contents, out: Path, images: ImageFolder | None) -> Exported:
-    """Write `SPLIT.jsonl`; `attributes` is an object there, and images are left out.
+    """Write `SPLIT.jsonl`; images are left out. `attributes` is JSON in a string, as in the dataset: were it an object,
+    `datasets` would round every number of the row to ten decimals.
 
     Raises UserError where `out` holds anything but an earlier export to this format, or for a broken shard.
     """
@@ -28,7 +29,6 @@ def export_jsonl(contents: Contents, out: Path, images: ImageFolder | None) -> E
     for split in counts:
         with whole(out / f"{split}.jsonl") as file:
             for row in rows_of(contents, split, columns):
-                row["attributes"] = json.loads(row["attributes"]) if row["attributes"] else None
                 file.write(json.dumps(row).encode("ascii") + b"\n")
                 counts[split] += 1
     write_text(out / _CARD, f"---\n{_card(contents)}---\n")
@@ -42,10 +42,9 @@ def export_jsonl(contents: Contents, out: Path, images: ImageFolder | None) -> E
 def _card(contents: Contents) -> str:
     """The columns' types. Without them `datasets` takes the types of the first ten megabytes for those of the whole,
     and fails where a column is first filled later."""
-    from datasets import DatasetInfo, Features, Json
+    from datasets import DatasetInfo, Features
 
     features = Features.from_arrow_schema(pairs_schema())
-    features["attributes"] = Json()
     # `datasets` keeps what it read of a folder under the folder's name and this block: so it needs a mark of the rows.
     content = hashlib.sha256("".join(shard.sha256 for shard in contents.shards("pairs")).encode()).hexdigest()[:16]
     files = [{"split": split, "path": f"{split}.jsonl"} for split in splits(contents)]

@@ -68,7 +68,28 @@ def test_policies(rewrite: str, paraphrase: bool, concise: bool) -> None:
 def test_negation_is_kept() -> None:
     source = "A man in a red shirt without a hat."
     assert found("A hatless man, in a red shirt and no hat.", source).get("contradicted") is None
-    assert found("A man in a red shirt and a hat.", source)["contradicted"] == ["headwear: hat → hat"]
+    assert found("A man in a red shirt and a hat.", source)["contradicted"] == ["headwear: no hat → hat"]
+
+
+@pytest.mark.parametrize(
+    ("source", "rewrite", "told"),
+    [
+        (
+            "A man in a red t-shirt and jeans.",
+            "In a red t-shirt and jeans, a man is there, with a black t-shirt.",
+            {"contradicted": ["upper.colour: red t-shirt → black t-shirt"]},
+        ),
+        (
+            "A man wearing a black jacket.",
+            "A man carries a black jacket.",
+            {"contradicted": ["outer: jacket → carried jacket"]},
+        ),
+        ("A man with a bag.", "A man with two bags.", {"added": ["bag.count: 1 bag → 2 bag"]}),
+        ("A woman with long black hair.", "The woman has black hair, and the black hair is long.", {}),
+    ],
+)
+def test_what_clashes_is_told(source: str, rewrite: str, told: dict[str, list[str]]) -> None:
+    assert found(rewrite, source) == told
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`tbpr-data push`: the real client, against the loopback Hub."""
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import tenacity
-from huggingface_hub import HfApi, close_session
+from huggingface_hub import CommitOperationAdd, HfApi, close_session
 from loopback_clients import IGNORED, naps, take_over
 from loopback_hub import Fault, LoopbackHub
 from publish_runs import make_dataset, run, write_source
@@ -17,6 +18,7 @@ from scripted_server import ScriptedServer
 from tbpr_data.pipeline.publish import push as pushing
 from tbpr_data.pipeline.publish.contents import open_contents
 from tbpr_data.pipeline.publish.hub import Hub
+from tbpr_data.pipeline.publish.left_over import left_over
 from tbpr_data.pipeline.publish.push import Staged
 from tbpr_data.schemas.errors import RunFailed, UserError
 
@@ -83,21 +85,92 @@ def test_pushed_dataset_loads_as_it_is(hub: LoopbackHub, dataset: Path) -> None:
     assert len(hub.commits(REPO)) == 2
 
 
+OLD = "data/train-00007-of-00008.parquet"
+
+
+def earlier(dataset: Path, path: str = OLD) -> bytes:
+    """The manifest of an earlier push, whose first shard was at `path`."""
+    manifest = json.loads((dataset / "manifest.json").read_text())
+    manifest["blocks"][0]["shards"][0]["path"] = path
+    return json.dumps(manifest).encode()
+
+
+def put(hub: LoopbackHub, **files: bytes) -> None:
+    """Files in the repository, that nobody says who put there."""
+    HfApi(endpoint=hub.url).create_repo(REPO, repo_type="dataset", exist_ok=True)
+    added = [CommitOperationAdd(path, content) for path, content in files.items()]
+    HfApi(endpoint=hub.url).create_commit(REPO, added, commit_message="By hand", repo_type="dataset")
+
+
 def test_shards_that_are_no_more_are_taken_away(hub: LoopbackHub, dataset: Path, staged: Staged) -> None:
-    api = HfApi(endpoint=hub.url)
-    api.create_repo(REPO, repo_type="dataset")
-    for path in ("data/train-00007-of-00008.parquet", "notes/train.parquet"):
-        shard = next(dataset.glob("data/*.parquet"))
-        api.upload_file(path_or_fileobj=shard, path_in_repo=path, repo_id=REPO, repo_type="dataset")
+    shard = next(dataset.glob("data/*.parquet")).read_bytes()
+    put(hub, **{OLD: shard, "manifest.json": earlier(dataset), "notes/train.parquet": shard})
     push(staged)
-    assert "data/train-00007-of-00008.parquet" not in there(hub)
+    assert OLD not in there(hub)
     assert "notes/train.parquet" in there(hub)
+    # The other kind of push takes this one's manifest away, and says that the history keeps it; and back again.
+    for kind, gone, here in (
+        (("--release", "rewrites-only"), "manifest.json", "release.json"),
+        ((), "release.json", "manifest.json"),
+    ):
+        done = run("push", dataset, "--repo", REPO, *kind)
+        assert done.exit_code == 0, done.exception
+        assert ("its history keeps them" in done.stderr) == bool(kind)
+        assert gone not in there(hub)
+        assert here in there(hub)
 
 
-def test_branch_and_private(hub: LoopbackHub, dataset: Path) -> None:
+def test_what_is_somebody_elses_stays(hub: LoopbackHub, dataset: Path, staged: Staged) -> None:
+    put(hub, **{"README.md": b"---\nlicense: mit\n---\n", "data/theirs.parquet": b"PAR1", "notes.csv": b"a"})
+    before, uploads = there(hub), list(hub.uploads)
+    with pytest.raises(UserError) as refused:
+        push(staged)
+    assert str(refused.value) == (
+        f"{REPO}: holds data/theirs.parquet, which is of no earlier push: this one would overwrite it, or be read with "
+        "it (give another --repo, or a --revision without it)"
+    )
+    assert there(hub) == before
+    assert hub.uploads == uploads
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        ({OLD: b""}, f"holds {OLD}, which"),
+        ({"rejects/mine.csv": b""}, "holds rejects/mine.csv, which"),
+        ({"run.toml": b""}, "holds run.toml, which"),
+        ({"manifest.json": b"{}"}, "holds a manifest.json that this version does not read: run_id"),
+        ({"release.json": b"{"}, "holds a release.json that this version does not read: Invalid JSON"),
+        ({"manifest.json": "notes/train.parquet"}, "that is none of ours: it names 'notes/train.parquet'"),
+        ({"manifest.json": "../README.md"}, "that is none of ours: it names '../README.md'"),
+        ({"manifest.json": OLD, "data/mine.parquet": b""}, "holds data/mine.parquet, which"),
+        ({"manifest.json": OLD, OLD: b"", "run.toml": b"", "README.md": b"", "notes/mine.parquet": b""}, ""),
+        ({".gitattributes": b"", "README.md": b""}, ""),
+    ],
+)
+def test_what_is_left_over(dataset: Path, there: dict[str, bytes | str], says: str) -> None:
+    files = {path: one if isinstance(one, bytes) else earlier(dataset, one) for path, one in there.items()}
+    sent = {"README.md", "run.toml", "release.json"}
+    if not says:
+        assert set(left_over(REPO, files, sent, files.__getitem__)) == {"manifest.json", OLD} & set(files)
+        return
+    with pytest.raises(UserError) as refused:
+        left_over(REPO, files, sent, files.__getitem__)
+    assert says in str(refused.value)
+
+
+def test_branch_and_private(hub: LoopbackHub, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The token is given wherever one is needed, though the client would send none by itself.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
     done = run("push", dataset, "--repo", REPO, "--private", "--revision", "v1")
     assert done.exit_code == 0, done.exception
+    assert done.stdout.strip() == f"{hub.url}/datasets/{REPO}/tree/v1"
     assert len(hub.commits(REPO, branch="v1")) == len(hub.commits(REPO)) + 1
+    card = (dataset / ".tbpr/publish/README.md").read_text()
+    assert f'load_dataset("{REPO}", "pairs", revision="v1")' in card
+    assert f'load_dataset("{REPO}", "rejects", revision="v1")' in card
+    shown = run("push", dataset, "--repo", REPO, "--release", "rewrites-only", "--revision", "v1", "--dry-run")
+    assert f"hf download {REPO} --repo-type dataset --revision v1 --local-dir release" in shown.stdout
     hub.repository(REPO).private = False
     refused = run("push", dataset, "--repo", REPO, "--private")
     assert "is there already, and public" in str(refused.exception)
@@ -175,6 +248,18 @@ def test_faults_that_do_not_pass(hub: LoopbackHub, staged: Staged, slept: list[f
     hub.faults = busy("/commit/", 100, status=503)
     with pytest.raises(RunFailed, match="the Hub answers 503"):
         push(staged)
+    slept.clear()
+    hub.faults = busy("/commit/", 100, status=422)
+    with pytest.raises(UserError, match=f"^{REPO}: the Hub refuses what was sent: told to fail \\(mend"):
+        push(staged)
+    assert not slept
+
+
+def test_card_that_the_hub_refuses(hub: LoopbackHub, staged: Staged) -> None:
+    hub.card_errors = ['"license" must be one of [apache-2.0, mit, …]']
+    with pytest.raises(UserError, match=r'refuses what was sent: "license" must be one of \[apache-2.0'):
+        push(staged)
+    assert [request.path for request in hub.requests] == ["/api/validate-yaml"]
 
 
 def test_bad_calls(hub: LoopbackHub, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +284,10 @@ def test_bad_calls(hub: LoopbackHub, dataset: Path, tmp_path: Path, monkeypatch:
         assert isinstance(failed.exception, UserError), arguments
         assert message in str(failed.exception)
         assert "\n" not in str(failed.exception)
+    with monkeypatch.context() as offline:
+        offline.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        said = str(run("push", dataset, "--repo", REPO).exception)
+        assert said == "push: the Hub's client is offline (unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE)"
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))

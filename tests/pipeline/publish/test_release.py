@@ -22,6 +22,16 @@ from tbpr_data.pipeline.publish.quotes import RUN, SENTENCE, Quotes
 from tbpr_data.schemas.errors import UserError
 
 REPO = "user/people"
+PROMPT = """
+id = "mine"
+version = 1
+style = "plain"
+policy = "paraphrase"
+user = "Say it again: {{{{ caption }}}}"
+[[examples]]
+caption = "{caption}"
+rewrite = "There is someone."
+"""
 pytestmark = [pytest.mark.filterwarnings(IGNORED)]
 
 
@@ -42,9 +52,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A source of CUHK-PEDES, the dataset made of it, and its release."""
     folder, server = tmp_path_factory.mktemp("release"), ScriptedServer(answer)
     source = write_source(folder / "source", None)
-    more = ("--set", "embed_images=true") if request.param else ()
+    # An own prompt, as is usual with examples of the dataset; and checks that tell what became of the caption's words.
+    prompt = folder / "mine.toml"
+    record = json.loads((source / "reid_raw.json").read_text())[0]
+    prompt.write_text(PROMPT.format(caption=record["captions"][0]), encoding="utf-8")
+    more = ("embed_images=true", "checks.faithful=false") if request.param else ("checks.faithful=true",)
+    sets = [word for setting in more for word in ("--set", setting)]
     try:
-        make_dataset(source, folder / "dataset", server, "--set", "checks.faithful=false", *more)
+        make_dataset(source, folder / "dataset", server, "--recipe", "paraphrase", "--recipe", prompt, *sets)
     finally:
         server.stop()
     done = run("push", folder / "dataset", "--repo", REPO, "--release", "rewrites-only", "--dry-run")
@@ -84,6 +99,10 @@ def test_nothing_of_a_caption_is_published(made: tuple[Path, Path, Path]) -> Non
     # Images neither; and the rewrites that are their model's own words are there to read.
     assert not any("image" in pq.read_schema(path).names for path in release.glob("data/*.parquet"))
     assert "Somebody walks by." in published
+    # What was dropped is told by its attribute alone, an own prompt without the caption it was written with.
+    found = [one for path in release.glob("*/*.parquet") for one in pq.read_table(path)["checks"].to_pylist() if one]
+    assert not [one for checks in found for one in checks["dropped"] or () if not one.endswith(": …")]
+    assert "prompt `mine` is" in told
     # What is hidden of a rewrite is not told by its negatives: a word is exchanged there, the rest stands.
     for path in release.glob("data/*.parquet"):
         for row in pq.read_table(path).to_pylist():
@@ -102,7 +121,10 @@ def test_join_gives_all_back(made: tuple[Path, Path, Path], hub: LoopbackHub, tm
     before, after = shards(dataset), shards(tmp_path / "joined")
     del before["run.toml"], after["run.toml"]  # where the source lies is each user's own
     assert after == before
-    # The joined folder is the dataset: it goes on where that one was.
+    # The joined folder is the dataset: it goes on where that one was, with the prompt that came along or was hidden.
+    again = run("augment", "--config", tmp_path / "joined/run.toml", "--llm", "smollm2", "--dry-run")
+    assert again.exit_code == 0, again.exception
+    assert "Say it again: " in again.stdout
     assert run("audit", tmp_path / "joined", "--json").exit_code == 0
 
 

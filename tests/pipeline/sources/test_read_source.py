@@ -110,6 +110,17 @@ def test_parquet_and_jsonl_with_lists_read_alike(tmp_path: Path) -> None:
     assert table.images[1].captions == ("A man in red.", "A red man.")
 
 
+@pytest.mark.parametrize("second", ["captions", "text"])
+def test_lines_may_differ_in_what_they_call_captions(tmp_path: Path, second: str) -> None:
+    base = {"pid": 1, "split": "train"}
+    rows = [{"file_path": "a.jpg", **base, "caption": "One."}, {"file_path": "b.jpg", **base, second: ["Two.", 3]}]
+    path = write_lines(tmp_path / "x.jsonl", *rows)
+    assert f"x.jsonl, line 2, `{second}[1]`: is not a text" in refused(path)
+    rows[1] |= {second: ["Two.", "Three."], "caption": None}
+    source = read_source(write_lines(tmp_path / "x.jsonl", *rows))
+    assert [image.captions for image in source.images] == [("One.",), ("Two.", "Three.")]
+
+
 def test_own_output_gives_back_its_human_captions(tmp_path: Path) -> None:
     row = {"image_path": "a.jpg", "dataset": "cuhk-pedes", "pid": 1, "split": "train"}
     rows = [{**row, "text": text, "origin": origin} for text, origin in [("1", "human"), ("2", "llm"), ("3", "human")]]
@@ -329,7 +340,7 @@ BAD_FILES = [
     ("x.jsonl", json.dumps(ROW).encode() + b"\n[1]\n", "x.jsonl, line 2: is not an object but a list"),
     ("x.jsonl", b'{"file_path": "a.jpg", "pid": 1, "split": "train"}', "x.jsonl, line 1: missing key `captions`"),
     ("x.parquet", b"PAR1 and no more", "is not a whole Parquet file"),
-    ("x.csv", b"a,b\n", "unknown format: neither JSON, JSON Lines nor Parquet"),
+    ("x.txt", b"a,b\n", "unknown format: neither JSON, JSON Lines, CSV nor Parquet"),
 ]
 
 
@@ -348,8 +359,8 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_unknown_format_lists_the_known_ones(tmp_path: Path) -> None:
-    message = refused(str(tmp_path), format="csv")
-    assert "unknown format 'csv'" in message
+    message = refused(str(tmp_path), format="coco")
+    assert "unknown format 'coco'" in message
     assert all(name in message for name in FORMATS)
 
 
