@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from ..prompts.registry import messages
 from ..schemas.rows import PairRow, RejectRow
+from .audit.accuracy import TELLING_PAIRS
 from .checks.doubts import question_asked
 from .checks.reasons import REASONS
 from .counts import count_rows
@@ -103,6 +104,7 @@ def card_text(root: Path, manifest: Manifest, published: Published | None = None
             for config, schema in _schemas(published.root if published else root, shards)
         },
         published=published,
+        telling_pairs=TELLING_PAIRS,
         embedded=made_from["config"]["embed_images"],
         question=question_asked() if made_from["config"]["judge"]["enabled"] else None,
         model_licence=next(

@@ -1,5 +1,6 @@
 """The manifest of a dataset: what it was made from, with what, and which shards hold it."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from .finish import BlockResult
 from .shards import write_text
 
 FILE = "manifest.json"
+_HASH = re.compile(r"[0-9a-f]{64}")
 # What decides which questions the language model is asked, and how the answers lie in journals. The rest decides what
 # is made of them.
 _ASKED = ("source_sha256", "model", "recipe", "prompts", "sampling")
@@ -111,14 +113,19 @@ def _asked(made_from: dict[str, Any]) -> list[Any]:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """`key: old → new` for every leaf that differs."""
+    """`key: old → new` for every leaf that differs; of a hash its first digits."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     keys = [*before, *(key for key in after if key not in before)]
     return [
-        f"{key}: {before.get(key, 'absent')} → {after.get(key, 'absent')}"
+        f"{key}: {_shown(before.get(key, 'absent'))} → {_shown(after.get(key, 'absent'))}"
         for key in keys
         if before.get(key, "absent") != after.get(key, "absent")
     ]
+
+
+def _shown(value: Any) -> str:
+    told = "none" if value is None else str(value)
+    return f"{told[:8]}…" if _HASH.fullmatch(told) else told
 
 
 def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:

@@ -112,7 +112,7 @@ def say_source(source: Source, screen: Screen) -> None:
     screen.say(f"{source.format}: {captions:,} captions of {len(source.images):,} images, {identities:,} identities")
     for title, findings in (("repaired", source.repairs), ("warning", source.warnings)):
         for name, count in findings.counts.items():
-            screen.say(f"  {title} {name}: {count:,} (first: {findings.examples[name][0]})")
+            screen.say(f"  {title} {name}: {count:,} in the whole source (first: {findings.examples[name][0]})")
 
 
 def _asks_more(config: RunConfig, existing: Manifest) -> bool:

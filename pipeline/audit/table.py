@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .accuracy import TELLING_PAIRS
+
 
 def show(found: Mapping[str, Any], title: str, console: Console) -> None:
     """Print what `audit` found."""
@@ -84,4 +86,8 @@ def _pairs(one: Mapping[str, Any] | None) -> str:
 
 
 def _accuracy(one: Mapping[str, Any] | None) -> str:
-    return f"{one['accuracy']:.3f}±{(one['high'] - one['low']) / 2:.3f}" if one else "-"
+    if one is None:
+        return "-"
+    # The card's bound: of two pairs that are both told the interval would have no width.
+    few = one["pairs"] < TELLING_PAIRS
+    return "too few" if few else f"{one['accuracy']:.3f}±{(one['high'] - one['low']) / 2:.3f}"
