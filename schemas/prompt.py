@@ -36,7 +36,8 @@ class Prompt(BaseModel):
     style: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
     """Style of its rewrites, a column of the data."""
     policy: Policy
-    """What a faithful rewrite may do: `paraphrase` drops nothing, `concise` drops and generalises, `detailed` says more."""
+    """What a faithful rewrite may do: `paraphrase` drops nothing, `concise` may drop and generalise, `detailed` may say
+    more."""
     purpose: Purpose = "rewrite"
     """`rewrite`: its answers are captions if they are faithful. `negative`: they are hard negatives of the caption if
     they are false of it, and never captions; the answer NA abstains."""

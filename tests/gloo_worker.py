@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tbpr_data.training.batch import IGNORED
-from tbpr_data.training.distributed import gather_rows
+from tbpr_data.training.distributed import gather_counts, gather_rows, share_buffers
 from tbpr_data.training.objectives.objective import Sizes
 from tbpr_data.training.objectives.registry import make_objective
 
@@ -73,6 +73,13 @@ def main(rank: int, folder: Path) -> None:
     results["rows"] = gather_rows(torch.arange(6).view(3, 2)[: rank + 1] + 10 * rank)
     results["of one process"] = gather_rows(torch.ones(4 * rank, 2))
     results["of none"] = gather_rows(torch.ones(0, 2))
+    counts = gather_counts(rank + 1, 7 - rank, device=torch.device("cpu"))
+    results["counts"] = torch.tensor(counts)
+    results["of known counts"] = gather_rows(torch.full((rank + 1,), rank), [first for first, _ in counts])
+    norm = nn.BatchNorm1d(2)
+    norm(torch.tensor([[0.0, 1.0], [2.0, 4.0 + rank]]))
+    share_buffers(norm)
+    results["statistics"] = torch.cat([norm.running_mean, norm.running_var])
     save_file(results, folder / f"{rank}.safetensors")
     dist.destroy_process_group()
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
 from pydantic import ValidationError
 
 from ..schemas.errors import UserError
@@ -17,6 +16,7 @@ from .data.images import check_images
 from .data.read import read_collection
 from .evaluate import Advance, Encoding, Evaluation, Vectors, evaluate, rows_to_encode
 from .loop import BEST, autocast_type
+from .memory import memory_errors
 from .models.architecture import CONFIG_FILE
 from .models.backbone import Backbone, BackboneConfig
 from .pictures import draw_retrievals
@@ -34,6 +34,7 @@ def assess(
     sets: Sequence[str] = (),
     orders: bool = False,
     picture: Path | None = None,
+    batch_size: int = 256,
     device: str = "auto",
     format: str = "auto",
     images_root: Path | None = None,
@@ -48,12 +49,14 @@ def assess(
         sets: `key=value` over the backbone's config.
         orders: ARO's order tests as well.
         picture: a PNG of some captions and what they find; of the first seed.
+        batch_size: images or texts encoded together.
         device: `auto`, `cuda` or `cpu`.
         format: of the source.
         images_root: folder of its images.
 
     Raises:
         UserError: checkpoint, source, device or a setting cannot be used.
+        RunFailed: memory is short.
     """
     screen = Screen()
     if picture is not None and (picture.suffix.lower() != ".png" or not picture.parent.is_dir()):
@@ -68,14 +71,20 @@ def assess(
             screen.say(f"{one} is not finished: its best model so far is measured")
     for number, config in enumerate(configs):
         screen.say(f"measuring {config.weights} on {collection.name}, {split} split")
-        with screen.counting("encoding", rows_to_encode(collection, orders=orders)) as advance:
-            evaluation, vectors, described = _measure(config, collection, accelerator, split, orders, advance)
+        with (
+            memory_errors(accelerator.device, "give a smaller --batch-size"),
+            screen.counting("encoding", rows_to_encode(collection, orders=orders)) as advance,
+        ):
+            encoding = Encoding(
+                accelerator.device, batch_size, loader_workers(None, accelerator), autocast_type(accelerator)
+            )
+            evaluation, vectors, described = _measure(config, collection, encoding, split, orders, advance)
         told.append((evaluation, described))
         if picture is not None and number == 0:
             draw_retrievals(collection, vectors, picture)
     evaluations = [evaluation.as_json() for evaluation, _ in told]
     summary = over_seeds(evaluations)
-    for table in result_tables(f"{checkpoint} on {collection.name}, {split} split, in %", summary, len(told)):
+    for table in result_tables(f"{checkpoint} on {collection.name}, {split} split, in %", evaluations):
         screen.table(table)
     first = told[0][0]
     if orders and first.orders is not None:
@@ -97,15 +106,12 @@ def assess(
 def _measure(
     config: BackboneConfig,
     collection: Collection,
-    accelerator: Accelerator,
+    encoding: Encoding,
     split: str,
     orders: bool,
     advance: Advance,
 ) -> tuple[Evaluation, Vectors, dict[str, Any]]:
-    backbone = Backbone(config).to(accelerator.device)
-    encoding = Encoding(
-        accelerator.device, workers=loader_workers(None, accelerator), autocast=autocast_type(accelerator)
-    )
+    backbone = Backbone(config).to(encoding.device)
     try:
         evaluation, vectors = evaluate(
             backbone, collection, encoding, split=split, orders_seed=0 if orders else None, advance=advance
@@ -131,11 +137,11 @@ def _models(checkpoint: str) -> list[str]:
 
 
 def _config(checkpoint: str, model: str | None, sets: Sequence[str]) -> BackboneConfig:
-    is_folder = Path(checkpoint).is_dir()
-    if model is None and not is_folder:
-        raise UserError(
-            "does not say which model it is of", where=checkpoint, mend="give --model, for example ViT-B-16"
-        )
+    path = Path(checkpoint)
+    if model is None and not path.is_dir():
+        what = "does not say which model it is of" if path.exists() else "no such file or folder"
+        mend = "give --model, for example ViT-B-16"
+        raise UserError(what, where=checkpoint, mend=mend if path.exists() else f"mend the path; for a tag {mend}")
     values: dict[str, Any] = {"model": model or checkpoint, "weights": checkpoint}
     put_settings(values, sets, example="image_size=[384,128]")
     try:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from safetensors.torch import load_file, save_model
 from torch import nn
 
 from ..schemas.errors import UserError
+from ..schemas.settings import first_problem
+from .memory import is_short_of_memory
 
-_PROGRESS, _WEIGHTS, _REST = "progress.json", "learner.safetensors", "optimiser.pt"
+_PROGRESS, _WEIGHTS, REST = "progress.json", "learner.safetensors", "optimiser.pt"
 
 
 class Measured(BaseModel):
@@ -35,11 +40,11 @@ class Progress(BaseModel):
 
     kind: Literal["tbpr-data checkpoint"] = "tbpr-data checkpoint"
     """Tells it from another JSON file."""
-    step: int = 0
+    step: NonNegativeInt
     """Optimiser steps taken."""
-    epoch: int = 0
+    epoch: NonNegativeInt
     """Epoch under way, from 0."""
-    batch: int = 0
+    batch: NonNegativeInt
     """Batches of it that are done."""
     measured: tuple[Measured, ...] = ()
     """Every measurement, in order."""
@@ -61,7 +66,7 @@ class Progress(BaseModel):
 
 
 def save_checkpoint(folder: Path, learner: nn.Module, rest: dict[str, Any], progress: Progress) -> None:
-    """Write the folder beside its name, then rename it; an older one is gone only then.
+    """Write the folder beside its name, then rename it; an older one is gone only then, wherever it stands.
 
     Args:
         folder: of the checkpoint.
@@ -73,16 +78,29 @@ def save_checkpoint(folder: Path, learner: nn.Module, rest: dict[str, Any], prog
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     save_model(learner, str(new / _WEIGHTS))
-    torch.save({**rest, "torch": torch.get_rng_state()}, new / _REST)
+    torch.save({**rest, "torch": torch.get_rng_state()}, new / REST)
     (new / _PROGRESS).write_text(progress.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    for path in new.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
+    sync_folder(new)
+    if folder.exists():  # else a kill between these renames has left `old` the only checkpoint
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     new.rename(folder)
+    _sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the folder and all that is in it are on the disk: what comes after may then rely on it."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def remove_checkpoint(folder: Path) -> None:
@@ -94,7 +112,7 @@ def remove_checkpoint(folder: Path) -> None:
 def find_checkpoint(folder: Path) -> Path | None:
     """The folder, or the one that a kill between two renames left beside it; none where there is none."""
     old = folder.with_name(f".{folder.name}.old")
-    return next((one for one in (folder, old) if (one / _PROGRESS).is_file()), None)
+    return next((one for one in (folder, old) if one.is_dir()), None)
 
 
 def saved_step(folder: Path) -> int:
@@ -111,17 +129,36 @@ def load_checkpoint(folder: Path, learner: nn.Module) -> tuple[dict[str, Any], P
 
     Raises UserError where the checkpoint is damaged, or of another model.
     """
-    try:
+    with damaged(folder / _PROGRESS):
         progress = Progress.model_validate_json((folder / _PROGRESS).read_bytes())
+    with damaged(folder / _WEIGHTS):
         state = load_file(folder / _WEIGHTS)
-        rest: dict[str, Any] = torch.load(folder / _REST, map_location="cpu", weights_only=True)
-        missing, unexpected = learner.load_state_dict(state, strict=False)
-    except (OSError, ValueError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"cannot go on from it: {reason}", where=str(folder), mend="remove the folder") from None
+    with damaged(folder / REST):
+        rest: dict[str, Any] = torch.load(folder / REST, map_location="cpu", weights_only=True)
+        drawn = rest.pop("torch")
+    own = learner.state_dict()
+    alike = all(name in own and own[name].shape == value.shape for name, value in state.items())
+    missing = learner.load_state_dict(state, strict=False).missing_keys if alike else []
     # What is shared between modules is stored once.
     shared = {name for name in missing if name in dict(learner.named_parameters(remove_duplicate=False))}
-    if unexpected or set(missing) - shared:
+    if not alike or set(missing) - shared:
         raise UserError("it is of another model", where=str(folder), mend="give another --out")
-    torch.set_rng_state(rest.pop("torch"))
+    with damaged(folder / REST):
+        torch.set_rng_state(drawn)
     return rest, progress
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Raise UserError, which names the file, for what reading it inside, or filling anything from it, fails with."""
+    try:
+        yield
+    except Exception as error:  # a broken pickle fails in any way: with bytes changed at random, in 12 types of error
+        if is_short_of_memory(error):
+            raise
+        said = first_problem(error) if isinstance(error, ValidationError) else re.split(r"\n|\. ", str(error))[0]
+        raise UserError(
+            f"the run cannot go on from it, {type(error).__name__}: {said}",
+            where=str(path),
+            mend=f"put the file back, or remove the folder {path.parent}: the seed begins anew",
+        ) from None

@@ -7,10 +7,12 @@ puts that right. Where each computes its own part, the part is scaled by W.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 
 def processes() -> int:
@@ -23,12 +25,39 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
-def gather_rows(rows: torch.Tensor) -> torch.Tensor:
+def sync_batch_norms(model: nn.Module, device: torch.device) -> None:
+    """Let the batch norms within the model see the batch of all processes. On GPUs alone: PyTorch has none for CPUs."""
+    if processes() > 1 and device.type == "cuda":
+        # PyTorch's own loses the activation within timm's norms.
+        from timm.layers.norm_act import convert_sync_batchnorm
+
+        convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give every process the buffers of the first: the running statistics of batch norms, which each has of its own."""
+    for buffer in model.buffers() if processes() > 1 else ():
+        dist.broadcast(buffer, src=0)
+
+
+def gather_counts(*own: int, device: torch.device) -> list[tuple[int, ...]]:
+    """Such numbers of each process, as each of them has them: to ask is to wait for the device."""
+    if processes() == 1:
+        return [own]
+    mine = torch.tensor(own, device=device)
+    counts = [torch.empty_like(mine) for _ in range(processes())]
+    dist.all_gather(counts, mine)
+    return [tuple(one) for one in torch.stack(counts).tolist()]
+
+
+def gather_rows(rows: torch.Tensor, counts: Sequence[int] | None = None) -> torch.Tensor:
     """The rows of all processes, in the order of their ranks; the number of rows may differ. Differentiable.
 
-    Every process must call it, and where one goes backward through it, every process must.
+    Every process must call it, and where one goes backward through it, every process must. `counts` are the numbers of
+    rows, of each process, where they are known; else they are asked for.
     """
-    counts = _counts(rows)
+    if counts is None:
+        counts = [count for (count,) in gather_counts(len(rows), device=rows.device)]
     most = max(counts)
     if len(counts) == 1 or most == 0:
         return rows
@@ -46,15 +75,6 @@ def global_mean(values: torch.Tensor) -> torch.Tensor:
     if processes() > 1:
         dist.all_reduce(count)
     return values.sum() * processes() / count.clamp(min=1)
-
-
-def _counts(rows: torch.Tensor) -> list[int]:
-    if processes() == 1:
-        return [len(rows)]
-    own = torch.tensor([len(rows)], device=rows.device)
-    counts = [torch.empty_like(own) for _ in range(processes())]
-    dist.all_gather(counts, own)
-    return [int(count) for count in counts]
 
 
 class _Gather(torch.autograd.Function):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .batch import Batch
-from .distributed import gather_rows, processes, rank
+from .distributed import gather_counts, gather_rows, processes, rank
 from .features import Encoded, Features
 from .models.backbone import Backbone
 from .objectives.objective import Need, Objective, Sizes
@@ -31,7 +31,9 @@ class Learner(nn.Module):
         sizes = Sizes(dim=backbone.dim, vocabulary=backbone.vocabulary, identities=identities)
         self.objectives = nn.ModuleDict({one.name: make_objective(one.name, sizes, one.options) for one in objectives})
         self.weights: Mapping[str, float] = {one.name: one.weight for one in objectives}
-        backbone.model.logit_scale.requires_grad_(backbone.config.learn_logit_scale)
+        # Where no objective reads it it gets no gradient, and DistributedDataParallel wants one of each parameter.
+        learnt = backbone.config.learn_logit_scale and "logit_scale" in self.needs
+        backbone.model.logit_scale.requires_grad_(learnt)
         if "image_tokens" in self.needs:
             backbone.check_tokens()
 
@@ -92,22 +94,26 @@ class Learner(nn.Module):
 
 def _gathered(batch: Batch, features: Features) -> tuple[Batch, Features]:
     """The batch of all processes, captions before negatives. Without tokens and masks: what needs those is local."""
-    captions = len(batch.images)
+    own = len(batch.images)
+    counted = gather_counts(own, len(batch.texts) - own, device=batch.pids.device)
+    captions, negatives = zip(*counted, strict=True)
+
+    def images(rows: torch.Tensor) -> torch.Tensor:
+        return gather_rows(rows, captions)
 
     def texts(rows: torch.Tensor) -> torch.Tensor:
-        return torch.cat([gather_rows(rows[:captions]), gather_rows(rows[captions:])])
+        return torch.cat([gather_rows(rows[:own], captions), gather_rows(rows[own:], negatives)])
 
     def encoded(one: Encoded, *, of_texts: bool) -> Encoded:
-        join = texts if of_texts else gather_rows
+        join = texts if of_texts else images
         return Encoded(join(one.vectors), join(one.raw))
 
-    rows = gather_rows(torch.tensor([captions], device=batch.pids.device))
-    first = rows[: rank()].sum()
+    first = sum(captions[: rank()])
     whole = replace(
         batch,
-        images=gather_rows(batch.images[:, :1, :1, :1]),  # only their number counts
-        pids=gather_rows(batch.pids),
-        image_ids=gather_rows(batch.image_ids),
+        images=images(batch.images[:, :1, :1, :1]),  # only their number counts
+        pids=images(batch.pids),
+        image_ids=images(batch.image_ids),
         texts=texts(batch.texts[:, :1]),  # as long as each process has them; their number counts
         text_kinds=texts(batch.text_kinds),
         text_images=texts(batch.text_images + first),

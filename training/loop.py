@@ -20,20 +20,31 @@ from torch import nn
 
 from ..schemas.errors import RunFailed, UserError
 from .batch import Batch
-from .checkpoint import Measured, Progress, find_checkpoint, load_checkpoint, save_checkpoint
+from .checkpoint import (
+    REST,
+    Measured,
+    Progress,
+    damaged,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    sync_folder,
+)
 from .data.collection import Collection
 from .data.dataset import TrainingSet
 from .data.loader import Loader, make_loader
 from .data.samplers import Batches, IdentityBatches, RandomBatches
+from .distributed import share_buffers, sync_batch_norms
 from .evaluate import Encoding, encode_collection, search
 from .learner import Learner
+from .log import LOG, cut_log
 from .models.backbone import Backbone
 from .optimiser import make_optimiser, make_schedule
 from .recipe import Recipe
 from .screen import Screen
 from .stop import Stop
 
-LOG, LAST, BEST = "log.jsonl", "last", "best"
+LAST, BEST = "last", "best"
 _FINITE_EVERY = 20
 """Steps between two looks at the losses: each look waits for the device."""
 
@@ -51,7 +62,11 @@ class _Clock:
 
 
 class Loop:
-    """Trains a learner on a collection and keeps the checkpoint that is best on another."""
+    """Trains a learner on a collection and keeps the checkpoint that is best on another.
+
+    Batch norms see the batch of all processes on GPUs. On CPUs, for which PyTorch has none that do, each process
+    normalises by its own part; measured and kept are the statistics of the first.
+    """
 
     def __init__(
         self,
@@ -81,12 +96,13 @@ class Loop:
                 mend="give a smaller one, or smaller batches",
             )
         self._steps_per_epoch = len(self._batches) // recipe.loop.accumulate
-        optimiser = make_optimiser(learner, recipe.optimiser)
+        sync_batch_norms(learner, accelerator.device)
+        optimiser = make_optimiser(learner, recipe.optimiser, scaled=accelerator.scaler is not None)
         self._schedule = make_schedule(optimiser, recipe.schedule, steps_per_epoch=self._steps_per_epoch)
         if recipe.loop.compile:
             _compile_blocks(learner.backbone)
         self._model, self._optimiser = accelerator.prepare(learner, optimiser)
-        self._progress = Progress()
+        self._progress = Progress(step=0, epoch=0, batch=0)
         self._saved_at = time.monotonic()
         self._names = [*learner.weights, "loss"]
         self._parts: list[torch.Tensor] = []
@@ -103,7 +119,7 @@ class Loop:
 
         Raises:
             UserError: an image cannot be read, or the checkpoint is not this run's.
-            RunFailed: a loss is not finite, or the device has too little memory.
+            RunFailed: a loss is not finite.
             KeyboardInterrupt: the user wants an end; the state is saved.
         """
         self._resume()
@@ -111,15 +127,6 @@ class Loop:
         try:
             while not self._finished():
                 self._epoch()
-        except RuntimeError as error:  # of which a GPU's lack of memory is one, and a CPU's has no name
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-                raise
-            raise RunFailed(
-                f"out of memory: {str(error).splitlines()[0]}",
-                where=str(self._accelerator.device),
-                mend="into another --out, a smaller data.batch_size (selection.batch_size, where it was measuring) or "
-                "backbone.grad_checkpointing=true",
-            ) from None
         finally:
             self._screen.end()
         return self._progress
@@ -218,7 +225,8 @@ class Loop:
         if self._recipe.loop.clip_norm is not None:
             self._accelerator.clip_grad_norm_(self._model.parameters(), self._recipe.loop.clip_norm)
         self._optimiser.step()
-        self._schedule.step()
+        if not self._optimiser.step_was_skipped:  # as fp16 does where a gradient is too large for the scale
+            self._schedule.step()
         self._optimiser.zero_grad(set_to_none=True)
 
     def _check(self) -> None:
@@ -255,6 +263,7 @@ class Loop:
         )
 
     def _measure(self, epoch: int) -> None:
+        share_buffers(self._learner)
         encoding = Encoding(
             self._accelerator.device, self._recipe.selection.batch_size, self._workers, autocast_type(self._accelerator)
         )
@@ -269,6 +278,7 @@ class Loop:
         self._screen.measured(epoch, self._recipe.selection.metric, value, best=better)
         if better and self._accelerator.is_main_process:
             self._learner.backbone.save(self._waiting(epoch))
+            sync_folder(self._waiting(epoch))
 
     def _waiting(self, epoch: int) -> Path:
         """Where an epoch's model waits until the checkpoint says that it is the best."""
@@ -315,12 +325,13 @@ class Loop:
             (self._out / LOG).unlink(missing_ok=True)
             return
         rest, self._progress = load_checkpoint(folder, self._learner)
-        self._optimiser.load_state_dict(rest["optimiser"])
-        self._schedule.load_state_dict(rest["schedule"])
-        if self._accelerator.scaler is not None and "scaler" in rest:
-            self._accelerator.scaler.load_state_dict(rest["scaler"])
+        with damaged(folder / REST):
+            self._optimiser.load_state_dict(rest["optimiser"])
+            self._schedule.load_state_dict(rest["schedule"])
+            if self._accelerator.scaler is not None and "scaler" in rest:
+                self._accelerator.scaler.load_state_dict(rest["scaler"])
         if self._accelerator.is_main_process:
-            _cut_log(self._out / LOG, self._progress)
+            cut_log(self._out / LOG, self._progress)
         self._keep_best()
         self._screen.say(f"going on at epoch {self._progress.epoch + 1}, step {self._progress.step:,}")
 
@@ -336,28 +347,6 @@ def _compile_blocks(backbone: Backbone) -> None:
         if isinstance(module, (nn.ModuleList, nn.Sequential)) and len(module) > 1 and len({*map(type, module)}) == 1:
             for block in module:
                 block.compile()
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; a torn last one is left out."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            break
-    return lines
-
-
-def _cut_log(path: Path, progress: Progress) -> None:
-    """Leave out what was logged after the checkpoint: it will happen again."""
-    measured = {one.epoch for one in progress.measured}
-    kept = [
-        line
-        for line in read_log(path)
-        if (line["epoch"] in measured if "selection" in line else line["step"] <= progress.step)
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
 
 def _batches(recipe: Recipe, training: TrainingSet, accelerator: Accelerator) -> Batches:

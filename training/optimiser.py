@@ -15,10 +15,11 @@ from .recipe import OptimiserConfig, ParameterGroup, ScheduleConfig
 _DEFAULT = ParameterGroup(match="")
 
 
-def make_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+def make_optimiser(model: nn.Module, config: OptimiserConfig, *, scaled: bool = False) -> torch.optim.Optimizer:
     """An optimiser over the model's trainable parameters, those of a group together.
 
     A group with `lr_factor` 0 freezes its parameters: they lose `requires_grad`, so nothing is computed for them.
+    `scaled` says that its gradients come scaled, for fp16.
 
     Raises:
         UserError: a group matches nothing, or nothing is left to train.
@@ -45,8 +46,9 @@ def make_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.Opt
         raise UserError("every parameter is frozen", where="optimiser.groups", mend="give one an lr_factor above 0")
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
     # On a CPU too: a fifth of the time of the loop over parameters, most of which are a vocabulary wide.
+    # Not of scaled gradients: where those overflow, the fused step is skipped on the device and nobody is told.
     fused = all(parameter.device.type in ("cpu", "cuda") for group in groups for parameter in group["params"])  # type: ignore[attr-defined]
-    return kind(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=fused)
+    return kind(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=fused and not scaled)
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, config: ScheduleConfig, *, steps_per_epoch: int) -> LambdaLR:

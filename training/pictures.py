@@ -24,8 +24,11 @@ _FIGURES = {"r1": "R@1", "r5": "R@5", "map": "mAP", "msd": "mSD"}
 _SMOOTH = 0.95
 
 
-def draw_curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Losses by step, thin as they were and thick smoothed, and the measurements by epoch, as a PNG."""
+def draw_curves(log: Sequence[Mapping[str, Any]], path: Path, *, best: int | None = None) -> None:
+    """Losses by step, thin as they were and thick smoothed, and the measurements by epoch, as a PNG.
+
+    `best` is the epoch whose model is kept; it is marked.
+    """
     steps = [line for line in log if "loss" in line]
     measured = [line for line in log if "selection" in line]
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -40,13 +43,16 @@ def draw_curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
     left.set(xlabel="step", ylabel="loss", title="training")
     for name, label in _FIGURES.items():
         right.plot([line["epoch"] for line in measured], [line["selection"][name] for line in measured], label=label)
+    if best is not None:
+        right.axvline(best, color="grey", linestyle=":", label="kept")
     right.set(xlabel="epoch", ylabel="%", title="text → image on the split that chooses")
     right.set_ylim(bottom=0)
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes, there in ((left, steps), (right, measured)):
         axes.grid(alpha=0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if there:
-            axes.legend()
+            # Below: the curves end in any corner.
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=6, frameon=False)
     figure.savefig(path, dpi=110)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -18,14 +19,16 @@ from ..schemas.errors import UserError
 FILE = "result.json"
 FORMAT = 1
 _WAYS = {"text_to_image": "text → image", "image_to_text": "image → text"}
-_OVER_ALL = ("composition.overall", "composition.all")
 _FIGURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "map": "mAP", "minp": "mINP", "msd": "mSD"}
 
 
 def write_result(path: Path, result: Mapping[str, Any]) -> None:
     """Write a result whole or not at all."""
     new = path.with_name(f".{path.name}.writing")
-    new.write_text(json.dumps({"format": FORMAT, **result}, indent=1) + "\n", encoding="utf-8")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(json.dumps({"format": FORMAT, **result}, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # the checkpoint it takes the place of is removed next
     new.replace(path)
 
 
@@ -43,13 +46,18 @@ def read_result(path: Path) -> dict[str, Any]:
 def environment() -> dict[str, str | None]:
     """Versions that shape the figures, and the commit of the code where it is a checkout."""
     versions: dict[str, str | None] = {name: version(name) for name in ("tbpr-data", "torch", "open-clip-torch")}
-    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        # What is installed within somebody's own repository is not of their commit.
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        versions["commit"] = _git("describe", "--always", "--dirty", "--abbrev=12") or None
     except (OSError, subprocess.SubprocessError):
-        told = ""  # installed from a wheel, or no git
-    versions["commit"] = told or None
+        versions["commit"] = None  # installed from a wheel, or no git
     return versions
+
+
+def _git(*asked: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *asked]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
 
 def figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
@@ -79,22 +87,25 @@ def over_seeds(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, 
     }
 
 
-def result_tables(title: str, summary: Mapping[str, Mapping[str, float]], seeds: int) -> list[Table]:
-    """The figures in percent, mean ± deviation over the seeds: retrieval, and what was measured of word order."""
+def result_tables(title: str, evaluations: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """The figures in percent, mean ± deviation over the seeds: retrieval, and what was measured of word order; with how
+    many captions, images and pairs of the first seed they are over."""
+    summary, first = over_seeds(evaluations), evaluations[0]
 
     def shown(name: str) -> str:
         one = summary.get(name)
         if one is None:
             return ""
-        return f"{one['mean']:.2f}" + (f" ± {one['deviation']:.2f}" if seeds > 1 else "")
+        return f"{one['mean']:.2f}" + (f" ± {one['deviation']:.2f}" if len(evaluations) > 1 else "")
 
-    retrieval = _table(title, ["", *_FIGURES.values()])
+    over = f"{first['captions']:,} captions, {first['images']:,} images, {first['identities']:,} identities"
+    retrieval = _table(f"{title}: {over}", ["", *_FIGURES.values()])
     for way, name in _WAYS.items():
         retrieval.add_row(name, *(shown(f"{way}.{figure}") for figure in _FIGURES))
-    kinds = [name for name in summary if name.startswith("composition.") and name not in _OVER_ALL]
+    counts = first.get("composition") or {"overall": {"count": 0}, "kinds": {}}
     columns = {
-        "composition.overall": "all pairs",
-        **{name: name.partition(".")[2] for name in kinds},
+        "composition.overall": f"all {counts['overall']['count']:,} pairs",
+        **{f"composition.{kind}": f"{kind} ({one['count']:,})" for kind, one in counts["kinds"].items()},
         "composition.all": "every one of theirs",
         "orders": "other orders (20 is a guess)",
     }

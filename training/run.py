@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from accelerate.utils import is_wandb_available, set_seed
 
 from ..schemas.errors import UserError
 from .checkpoint import Progress, remove_checkpoint, saved_step
-from .data.collection import Collection, hold_out, identity_labels
+from .data.collection import Collection, identity_labels
 from .data.dataset import TrainingSet
-from .data.images import ImageStore, check_images
-from .data.read import read_collection
+from .data.images import ImageStore
+from .data.parts import Data, lines_on, look_through, read_data
 from .evaluate import Encoding, Evaluation, Vectors, evaluate, rows_to_encode
+from .folder import has_begun, own_folder
 from .learner import Learner
-from .loop import BEST, LAST, LOG, Loop, autocast_type, read_log
+from .log import LOG, read_log
+from .loop import BEST, LAST, Loop, autocast_type
+from .memory import memory_errors
 from .models.backbone import Backbone, BackboneConfig
 from .pictures import draw_curves, draw_retrievals
 from .recipe import Recipe
@@ -31,27 +33,7 @@ from .results import FILE, environment, over_seeds, read_result, result_tables, 
 from .screen import Screen
 from .stop import Stop, stoppable
 
-_RUN = "run.json"
 _DEVICES = ("auto", "cuda", "cpu")
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a run is made with."""
-
-    whole: Collection
-    """As it was read."""
-    train: Collection
-    """What is trained on."""
-    selection: Collection
-    """What checkpoints are chosen by."""
-    test: Collection | None
-    """What is measured at the end; none where the source has no test split."""
-
-    @property
-    def measured(self) -> tuple[str, Collection]:
-        """The split of the result, and its images."""
-        return ("test", self.test) if self.test is not None else ("val", self.selection)
 
 
 def train(
@@ -67,6 +49,8 @@ def train(
 ) -> dict[str, Any]:
     """Train `seeds` times into `out`, or go on there, and give the result that lies in `out/result.json`.
 
+    The result has every seed that is finished there: those of an earlier call with more of them too.
+
     Raises:
         UserError: data, recipe, device or folder cannot be used.
         RunFailed: a loss is not finite, or memory is short.
@@ -74,38 +58,43 @@ def train(
     """
     accelerator = make_accelerator(device, recipe.loop.precision)
     screen = Screen(quiet=quiet or not accelerator.is_main_process)
-    data = _read(recipe, source, format, images_root)
-    screen.say(_told(data, recipe))
-    with stoppable() as stop:
-        if accelerator.is_main_process:
-            _claim(out, recipe, data)
+    data = read_data(recipe, source, format=format, images_root=images_root)
+    for line in lines_on(data, recipe):
+        screen.say(line)
+    main = accelerator.is_main_process
+    with stoppable() as stop, own_folder(out, recipe, data.whole.sha256) if main else nullcontext():
         accelerator.wait_for_everyone()
-        results = [
-            _one_seed(recipe.model_copy(update={"seed": seed}), data, out / f"seed-{seed}", accelerator, screen, stop)
-            for seed in range(recipe.seed, recipe.seed + seeds)
-        ]
-    summary = over_seeds([one["evaluation"] for one in results])
-    result: dict[str, Any] = {
+        for seed in range(recipe.seed, recipe.seed + seeds):
+            # One of its own: the last one's scaler of fp16 is where that seed's gradients left it.
+            accelerator = make_accelerator(device, recipe.loop.precision)
+            chosen = recipe.model_copy(update={"seed": seed})
+            _one_seed(chosen, data, out / f"seed-{seed}", accelerator, screen, stop)
+        result = _put_together(recipe, data, source, out)
+        if main:
+            write_result(out / FILE, result)
+    title = f"{recipe.name} on {data.whole.name}, {data.measured[0]} split, in %"
+    if recipe.selection.split == data.measured[0]:
+        title += f" (checkpoint chosen on {data.measured[0]} too)"
+    for table in result_tables(title, [one["evaluation"] for one in result["seeds"]]):
+        screen.table(table)
+    return result
+
+
+def _put_together(recipe: Recipe, data: Data, source: str, out: Path) -> dict[str, Any]:
+    results = sorted((read_result(path) for path in out.glob(f"seed-*/{FILE}")), key=lambda one: int(one["seed"]))
+    return {
         "recipe": recipe.model_dump(mode="json"),
         "data": {"name": data.whole.name, "path": source, "sha256": data.whole.sha256},
         "selected_on": recipe.selection.split,
         "split": data.measured[0],
-        "summary": summary,
+        "summary": over_seeds([one["evaluation"] for one in results]),
         "seeds": results,
         "environment": environment(),
     }
-    if accelerator.is_main_process:
-        write_result(out / FILE, result)
-        title = f"{recipe.name} on {data.whole.name}, {data.measured[0]} split, in %"
-        if recipe.selection.split == data.measured[0]:
-            title += f" (checkpoint chosen on {data.measured[0]} too)"
-        for table in result_tables(title, summary, seeds):
-            screen.table(table)
-    return result
 
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
-    """Where to compute, and in what precision; one precision a process, as accelerate has it.
+    """Where to compute, and in what precision: for accelerate the process's, so that one made before is to be left.
 
     Raises UserError for a device that is not there.
     """
@@ -118,6 +107,9 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         precision = "no" if on_cpu else "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if on_cpu and precision == "fp16":
         raise UserError("a CPU has no fp16", where="loop.precision", mend="give bf16 or no")
+    before = AcceleratorState._shared_state
+    if before and (before["_cpu"], before["_mixed_precision"]) != (on_cpu, precision):
+        AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=on_cpu, mixed_precision=precision)
 
 
@@ -133,77 +125,42 @@ def loader_workers(given: int | None, accelerator: Accelerator) -> int:
     return max(1, min(8, (os.cpu_count() or 1) // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))))
 
 
-def _read(recipe: Recipe, source: str, format: str, images_root: Path | None) -> Data:
-    whole = read_collection(source, format=format, images_root=images_root)
-    test = whole.split("test") if "test" in whole.splits() else None
-    if recipe.selection.split == "test":
-        train, selection = whole.split("train"), whole.split("test")
-    else:
-        train, selection = hold_out(whole, recipe.data.hold_out, recipe.seed)
-    for part in (train, selection, *([test] if test else [])):
-        check_images(part)
-    return Data(whole, train, selection, test)
-
-
-def _told(data: Data, recipe: Recipe) -> str:
-    captions = sum(len(image.captions) for image in data.train.images)
-    rewrites = sum(len(group.rewrites) for image in data.train.images for group in image.captions)
-    shown = "in their stead at times" if recipe.data.mixture.rewrites != "none" else "not used"
-    beside = f" (and {rewrites:,} rewrites, {shown})" if rewrites else ""
-    held = "" if "val" in data.whole.splits() or recipe.selection.split == "test" else ", held out of train"
-    return (
-        f"{data.whole.name}: training on {captions:,} captions{beside} of "
-        f"{len(data.train.images):,} images, choosing by {len(data.selection.images):,} images "
-        f"({recipe.selection.split}{held})"
-    )
-
-
-def _claim(out: Path, recipe: Recipe, data: Data) -> None:
-    """Make the folder this run's. Raises UserError where it is another's."""
-    mine = {"recipe": recipe.model_dump(mode="json"), "data": data.whole.sha256}
-    path = out / _RUN
-    # A run that has not begun to train keeps no other from its folder.
-    begun = any(one / name for one in out.glob("seed-*") for name in (FILE, LAST, BEST) if (one / name).exists())
-    if path.is_file() and begun:
-        try:
-            theirs = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            theirs = {}
-        if theirs != mine:
-            changed = "; ".join(_differences(theirs, mine))
-            raise UserError(f"holds another run: {changed}", where=str(out), mend="give another --out")
-        return
-    if out.exists() and not path.is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError("is or holds something else", where=str(out), mend="give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
-    values = recipe.model_dump(mode="json", exclude_none=True)
-    (out / "recipe.toml").write_text(
-        f"# The resolved recipe of this run: tbpr-data train recipe.toml SOURCE\n{tomli_w.dumps(values)}", "utf-8"
-    )
-
-
-def _differences(before: Any, after: Any, key: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        names = sorted({*before, *after})
-        return [
-            one for name in names for one in _differences(before.get(name), after.get(name), f"{key}.{name}".strip("."))
-        ]
-    return [] if before == after else [f"{key} was {json.dumps(before)}, is {json.dumps(after)}"]
-
-
-def _one_seed(
-    recipe: Recipe, data: Data, out: Path, accelerator: Accelerator, screen: Screen, stop: Stop
-) -> dict[str, Any]:
+def _one_seed(recipe: Recipe, data: Data, out: Path, accelerator: Accelerator, screen: Screen, stop: Stop) -> None:
+    """Train and measure one seed, where that is not done."""
     if (out / FILE).is_file():
         screen.say(f"seed {recipe.seed}: done")
         if accelerator.is_main_process:
             remove_checkpoint(out / LAST)
-        return read_result(out / FILE)
+        return
     out.mkdir(parents=True, exist_ok=True)
     screen.say(f"seed {recipe.seed}")
-    set_seed(recipe.seed)
+    less = (
+        "into another --out, a smaller data.batch_size (selection.batch_size, where it was measuring) or "
+        "backbone.grad_checkpointing=true"
+    )
+    with memory_errors(accelerator.device, less):
+        progress, described = _trained(recipe, data, out, accelerator, screen, stop)
+    accelerator.free_memory()
+    split, collection = data.measured
     workers = loader_workers(recipe.data.workers, accelerator)
+    encoding = Encoding(accelerator.device, recipe.selection.batch_size, workers, autocast_type(accelerator))
+    less = f"train again with more memory free, or evaluate {out.parent} with a smaller --batch-size"
+    with (
+        memory_errors(accelerator.device, less),
+        screen.counting(f"measuring {split}", rows_to_encode(collection)) as advance,
+    ):
+        best = Backbone(BackboneConfig(model=str(out / BEST), weights=str(out / BEST))).to(accelerator.device)
+        evaluation, vectors = evaluate(best, collection, encoding, split=split, advance=advance)
+    if accelerator.is_main_process:
+        _finish(out, _result(recipe, progress, evaluation, described, accelerator), collection, vectors)
+    accelerator.wait_for_everyone()
+
+
+def _trained(
+    recipe: Recipe, data: Data, out: Path, accelerator: Accelerator, screen: Screen, stop: Stop
+) -> tuple[Progress, dict[str, Any]]:
+    """How far it came, and what was trained."""
+    set_seed(recipe.seed)
     backbone = Backbone(recipe.backbone)
     learner = Learner(backbone, recipe.objectives, identities=len(identity_labels(data.train.images)))
     _check_negatives(recipe, learner)
@@ -217,6 +174,7 @@ def _one_seed(
         masking=backbone.tokenizer.special if "masked_text" in learner.needs else None,
     )
     described = backbone.describe()
+    workers = loader_workers(recipe.data.workers, accelerator)
     trackers = _trackers(recipe, out) if accelerator.is_main_process else []
     loop = Loop(
         recipe,
@@ -230,21 +188,12 @@ def _one_seed(
         screen=screen,
         stop=stop,
     )
+    if not has_begun(out.parent):
+        look_through(data, workers, screen, stop)
     progress = loop.run()
     for tracker in trackers:
         tracker.finish()
-    del loop, learner, backbone
-    accelerator.free_memory()
-    split, collection = data.measured
-    best = Backbone(BackboneConfig(model=str(out / BEST), weights=str(out / BEST))).to(accelerator.device)
-    encoding = Encoding(accelerator.device, recipe.selection.batch_size, workers, autocast_type(accelerator))
-    with screen.counting(f"measuring {split}", rows_to_encode(collection)) as advance:
-        evaluation, vectors = evaluate(best, collection, encoding, split=split, advance=advance)
-    result = _result(recipe, progress, evaluation, described, accelerator)
-    if accelerator.is_main_process:
-        _finish(out, result, collection, vectors)
-    accelerator.wait_for_everyone()
-    return result
+    return progress, described
 
 
 def _check_negatives(recipe: Recipe, learner: Learner) -> None:
@@ -284,7 +233,8 @@ def _result(
 
 
 def _finish(out: Path, result: dict[str, Any], collection: Collection, vectors: Vectors) -> None:
-    draw_curves(read_log(out / LOG), out / "curves.png")
+    best = result["best"]
+    draw_curves(read_log(out / LOG), out / "curves.png", best=best["epoch"] if best else None)
     draw_retrievals(collection, vectors, out / "retrievals.png")
     write_result(out / FILE, result)
     remove_checkpoint(out / LAST)  # it was only there to go on from

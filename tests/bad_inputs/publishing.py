@@ -246,7 +246,7 @@ CASES = (
         "a part of the source",
         _json("src/reid_raw.json", lambda records: records.pop()),
         "{dir}/src: has no caption cuhk-pedes/cam/0003.jpg#0 (its first is …) (give the source that the dataset "
-        "was made from, whole)",
+        "was made from, whole and under its own name)",
     ),
     _join("a folder of something else to join into", text("out/x", ""), "{dir}/out: not empty (give a new --out)"),
 )

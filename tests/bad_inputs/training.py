@@ -19,6 +19,7 @@ EVALUATE = "evaluate {dir}/w.safetensors {dir}/src --device cpu --model {dir}/ti
 _IMAGE = "(remove it from the source or mend the file)"
 _AS_OPEN_CLIP = "(describe it as open_clip's model_configs do)"
 _STATE = ("out", "out/*")
+_BEFORE_TRAINING = ("out", "out/.lock", "out/run.json", "out/recipe.toml", "out/seed-0")
 
 
 def data(folder: Path) -> None:
@@ -49,8 +50,19 @@ def _link_out(folder: Path) -> None:
 
 
 def _one_identity(folder: Path) -> None:
-    records = [cuhk("0.jpg", 7, "train"), cuhk("1.jpg", 7, "train"), cuhk("4.jpg", 8, "test")]
+    _records(folder, cuhk("0.jpg", 7, "train"), cuhk("1.jpg", 7, "train"), cuhk("4.jpg", 8, "test"))
+
+
+def _two_identities(folder: Path) -> None:
+    _records(folder, cuhk("0.jpg", 7, "train"), cuhk("1.jpg", 6, "train"), cuhk("4.jpg", 8, "test"))
+
+
+def _records(folder: Path, *records: dict[str, Any]) -> None:
     (folder / "src" / "reid_raw.json").write_text(json.dumps(records))
+
+
+def _broken_test_image(folder: Path) -> None:
+    (folder / "src" / "imgs" / "4.jpg").write_bytes(jpeg()[:400])
 
 
 def _other_weights(folder: Path) -> None:
@@ -147,7 +159,20 @@ CASES = (
         "one identity and no val",
         _changed(_one_identity),
         TRAIN,
-        "{dir}/src: … has one identity to train on and no val split: none can be held out (give a val split)",
+        "{dir}/src: … has one identity to train on and no val split: 2 cannot be held out (give a val split)",
+    ),
+    Case(
+        "two identities and no val",
+        _changed(_two_identities),
+        TRAIN,
+        "{dir}/src: … has 2 identities to train on and no val split: 2 cannot be held out (give a val split)",
+    ),
+    Case(
+        "an image of the test split that is cut off",
+        _changed(_broken_test_image),
+        TRAIN,
+        f"{{dir}}/src/imgs/4.jpg: is not a whole image: … {_IMAGE}",
+        leaves=_BEFORE_TRAINING,
     ),
     Case(
         "a split to measure that is not there",
@@ -208,7 +233,13 @@ CASES = (
         "no such checkpoint",
         data,
         "evaluate {dir}/no {dir}/src --device cpu",
-        "{dir}/no: does not say which model it is of (give --model, for example ViT-B-16)",
+        "{dir}/no: no such file or folder (mend the path; for a tag give --model, for example ViT-B-16)",
+    ),
+    Case(
+        "weights that do not say of what model",
+        both(data, text("w.pt", "x")),
+        "evaluate {dir}/w.pt {dir}/src --device cpu",
+        "{dir}/w.pt: does not say which model it is of (give --model, for example ViT-B-16)",
     ),
     Case(
         "a folder without a model",

@@ -386,6 +386,12 @@ def test_weights_of_another_model_are_told_by_their_names_and_shapes(folder, tin
     assert "has no visual.proj; has also visual.head.weight" in message
     save_file({**state, "visual.proj": torch.zeros(64, 7)}, folder / "wide.safetensors")
     assert "visual.proj is 64×7 instead of 64×32" in refused(folder, weights=str(folder / "wide.safetensors"))
+    # Whose positions could not be resized either, which is not what is wrong.
+    narrow = {**lacking, "visual.positional_embedding": torch.zeros(1 + 3, 64)}
+    save_file(narrow, folder / "narrow.safetensors")
+    message = refused(folder, weights=str(folder / "narrow.safetensors"))
+    assert message.startswith(f"{folder / 'narrow.safetensors'}: not the weights of")
+    assert "has no visual.proj" in message
     with torch.device("meta"):
         large = open_clip.CLIP(**open_clip.get_model_config("ViT-B-32")).state_dict()
     # One number each, spread out: the shapes are there and the file is small.

@@ -108,7 +108,8 @@ def test_held_out_identities_stand_in_for_a_val_split(source: Path) -> None:
     mirrored = replace(without, images=without.images[::-1])
     assert {i.image_id for i in hold_out(mirrored, 0.25, seed=0)[1].images} == {i.image_id for i in val.images}
     assert any(hold_out(without, 0.25, seed=seed)[1].images != val.images for seed in range(1, 4))
-    assert len(hold_out(without, 0.001, seed=0)[1].images) == 2
+    # Of one identity alone every search is right.
+    assert len({image.identity for image in hold_out(without, 0.001, seed=0)[1].images}) == 2
     assert len(hold_out(without, 0.999, seed=0)[0].images) == 2
 
     # A dataset without val beside one with its own.
@@ -116,9 +117,12 @@ def test_held_out_identities_stand_in_for_a_val_split(source: Path) -> None:
     train, val = hold_out(replace(whole, images=whole.images + other), 0.25, seed=0)
     assert {image.dataset for image in val.images} == {"people", "other"}
     assert len(val.images) == 6 + 6
-    one = replace(without, images=without.images[:2])
-    with pytest.raises(UserError, match="one identity to train on and no val split"):
-        hold_out(one, 0.5, seed=0)
+    for images, there in ((2, "one identity"), (4, "2 identities")):
+        few = replace(without, images=without.images[:images])
+        with pytest.raises(UserError, match=f"has {there} to train on and no val split: 2 cannot be held out"):
+            hold_out(few, 0.5, seed=0)
+    train, val = hold_out(replace(without, images=without.images[:6]), 0.001, seed=0)
+    assert (len(train.images), len(val.images)) == (2, 4)
 
 
 def test_where_the_images_are(source: Path, output: Path, tmp_path: Path) -> None:

@@ -1,18 +1,34 @@
 """Recipes, and what they make of optimiser, schedule and results."""
 
 import math
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
+from encoded_batches import batch_of
 from training_runs import write_recipe
 
 from tbpr_data.schemas.errors import UserError
+from tbpr_data.training import results
+from tbpr_data.training.batch import IGNORED
 from tbpr_data.training.learner import Learner
 from tbpr_data.training.models.backbone import Backbone
+from tbpr_data.training.objectives.registry import OBJECTIVES
 from tbpr_data.training.optimiser import lr_factor, make_optimiser, make_schedule
-from tbpr_data.training.recipe import OptimiserConfig, ParameterGroup, Recipe, ScheduleConfig, load_recipe, recipe_names
-from tbpr_data.training.results import over_seeds, read_result, write_result
+from tbpr_data.training.recipe import (
+    ObjectiveConfig,
+    OptimiserConfig,
+    ParameterGroup,
+    Recipe,
+    ScheduleConfig,
+    load_recipe,
+    recipe_names,
+)
+from tbpr_data.training.results import environment, over_seeds, read_result, write_result
+from tbpr_data.training.run import make_accelerator
 
 
 @pytest.fixture
@@ -58,6 +74,22 @@ def test_irras_groups_are_the_originals(tiny: Recipe) -> None:
     assert {name: pytest.approx(told[name]) for name in expected} == expected
 
 
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_all_that_learns_has_a_gradient(name: str, tiny: Recipe) -> None:
+    """Of each objective alone: DistributedDataParallel ends where a parameter has none."""
+    backbone = Backbone(tiny.backbone.model_copy(update={"learn_logit_scale": True}))
+    learner = Learner(backbone, (ObjectiveConfig(name=name),), identities=5)
+    assert backbone.model.logit_scale.requires_grad == (name in ("itc", "negclip", "sdm"))
+    ids = backbone.tokenize(["a man in red", "a woman in blue"])
+    labels = torch.full_like(ids, IGNORED)
+    labels[:, 1] = ids[:, 1]
+    batch = batch_of(torch.tensor([3, 1]))
+    images = torch.randint(256, (2, 3, 48, 16), dtype=torch.uint8)
+    batch = replace(batch, images=images, texts=ids, masked_texts=ids, masked_labels=labels)
+    learner.total(learner(batch)).backward()
+    assert [name for name, one in learner.named_parameters() if one.requires_grad and one.grad is None] == []
+
+
 def test_a_group_of_no_rate_is_frozen() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     config = OptimiserConfig(lr=0.1, groups=(ParameterGroup(match=r"^0\.", lr_factor=0.0),))
@@ -66,6 +98,20 @@ def test_a_group_of_no_rate_is_frozen() -> None:
     assert not any(one.requires_grad for one in model[0].parameters())
     with pytest.raises(UserError, match="every parameter is frozen"):
         make_optimiser(model, OptimiserConfig(groups=(ParameterGroup(match=".", lr_factor=0.0),)))
+
+
+def test_a_step_that_overflows_is_told() -> None:
+    """So that the schedule can wait for it."""
+    make_accelerator("cpu", "no")
+    model = torch.nn.Linear(1, 1)
+    optimiser = make_optimiser(model, OptimiserConfig(), scaled=True)
+    scaler = torch.amp.GradScaler("cpu")
+    accelerated = AcceleratedOptimizer(optimiser, scaler=scaler)
+    for factor, skipped in ((float("inf"), True), (1.0, False)):
+        accelerated.zero_grad()
+        scaler.scale(factor * model(torch.ones(1)).sum()).backward()
+        accelerated.step()
+        assert accelerated.step_was_skipped == skipped
 
 
 def test_irras_schedule() -> None:
@@ -132,3 +178,19 @@ def test_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UserError, match="not a result"):
         read_result(tmp_path / "result.json")
+
+
+def test_the_commit_is_that_of_our_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of a user's repository that the package is installed in."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@y.z"]
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
+    (tmp_path / "results.py").touch()
+    assert environment()["commit"] is None
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "theirs"], check=True)
+    assert environment()["commit"] is None
+    subprocess.run([*git, "add", "results.py"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "ours"], check=True)
+    commit = environment()["commit"]
+    assert commit is not None
+    assert len(commit) == 12

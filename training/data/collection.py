@@ -15,6 +15,8 @@ Identity = tuple[str, int]
 SPLITS = ("train", "val", "test")
 """Every split, in the order they are told."""
 
+_FEWEST_HELD = 2
+
 
 @dataclass(frozen=True, slots=True)
 class NegativeText:
@@ -148,11 +150,12 @@ def identity_labels(images: Iterable[CaptionedImage]) -> dict[Identity, int]:
 def hold_out(collection: Collection, share: float, seed: int) -> tuple[Collection, Collection]:
     """What to train on and what to choose the checkpoint by: (train, val). Test images are in neither.
 
-    A dataset's own val split is taken where it has one. Else `share` of its train identities are held out, one or
-    more, with all their images: those whose names have the smallest hashes. That does not depend on the images' order.
+    A dataset's own val split is taken where it has one. Else `share` of its train identities are held out, two or
+    more (of one alone every search is right), with all their images: those whose names have the smallest hashes. That
+    does not depend on the images' order.
 
     Raises:
-        UserError: there is nothing to train on, or a dataset has a single train identity and no val.
+        UserError: there is nothing to train on, or a dataset has fewer than three train identities and no val.
         ValueError: `share` is not between 0 and 1.
     """
     if not 0 < share < 1:
@@ -171,13 +174,14 @@ def hold_out(collection: Collection, share: float, seed: int) -> tuple[Collectio
 
 
 def _chosen(identities: Sequence[Identity], share: float, seed: int, where: str) -> Sequence[Identity]:
-    if len(identities) < 2:
+    if len(identities) <= _FEWEST_HELD:
+        there = "one identity" if len(identities) == 1 else f"{len(identities)} identities"
         raise UserError(
-            f"{identities[0][0]} has one identity to train on and no val split: none can be held out",
+            f"{identities[0][0]} has {there} to train on and no val split: {_FEWEST_HELD} cannot be held out",
             where=where,
             mend="give a val split",
         )
-    count = min(max(1, round(share * len(identities))), len(identities) - 1)
+    count = min(max(_FEWEST_HELD, round(share * len(identities))), len(identities) - 1)
 
     def hashed(identity: Identity) -> bytes:
         return hashlib.sha256(f"{seed}/{identity[0]}/{identity[1]}".encode()).digest()

@@ -37,12 +37,23 @@ class ImageStore:
     def load(self, image: CaptionedImage) -> torch.Tensor:
         """The image, 3×H×W, uint8. Raises UserError where it is missing, cut off, or none."""
         where, content = self._read(image)
-        if not content:
-            raise UserError("is an empty file and no image", where=where, mend=_MEND)
         with picture_errors(where, _MEND):
             return _decoded(content, self.size)
 
+    def look(self, image: CaptionedImage) -> None:
+        """Open it without decoding: raise UserError where it is missing or none, not where it is cut off."""
+        where, content = self._read(image)
+        with picture_errors(where, _MEND):
+            Image.open(io.BytesIO(content)).close()
+
     def _read(self, image: CaptionedImage) -> tuple[str, bytes]:
+        """Where it is, and its bytes."""
+        where, content = self._found(image)
+        if not content:
+            raise UserError("is an empty file and no image", where=where, mend=_MEND)
+        return where, content
+
+    def _found(self, image: CaptionedImage) -> tuple[str, bytes]:
         if image.stored is not None:
             return f"{image.stored.shard}, {image.path}", self._stored(image.stored)
         if self._folder is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -10,13 +10,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...schemas.errors import UserError
 from ..batch import NEGATIVE, Batch
-from .collection import CaptionedImage
+from .collection import CaptionedImage, Collection
 from .dataset import Sample, Tokenize, TrainingSet
 from .images import ImageStore
 from .samplers import Batches
 
 _T = TypeVar("_T")
 _PREFETCH = 4
+_LOOKED_AT = 256
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -65,7 +66,19 @@ def image_batches(
     images: Sequence[CaptionedImage], store: ImageStore, batch_size: int, *, workers: int = 0
 ) -> Loader[torch.Tensor]:
     """The images in their order, B×3×H×W, uint8; the last batch may be smaller."""
-    return _loader(_Images(images, store), workers, torch.stack, batch_size=batch_size)
+    return _loader(_Images(images, store.load), workers, torch.stack, batch_size=batch_size)
+
+
+def looked_through(
+    images: Sequence[CaptionedImage], collection: Collection, *, whole: bool, workers: int = 0
+) -> Loader[int]:
+    """Read every image and keep none: how many, a batch at a time. Decoded where `whole`, else only opened.
+
+    An image of 256×96 (12 kB) is opened in 0.04 ms and decoded in 0.3 ms, one of 800×300 (118 kB) in 0.06 and 1.1 ms,
+    both on one core: a JPEG is read to its end at an eighth of its size too, for a sixth of the time.
+    """
+    store = ImageStore(collection, (8, 8))
+    return _loader(_Images(images, store.load if whole else store.look), workers, len, batch_size=_LOOKED_AT)
 
 
 def text_batches(texts: Sequence[str], tokenize: Tokenize, batch_size: int) -> Iterator[torch.Tensor]:
@@ -74,15 +87,15 @@ def text_batches(texts: Sequence[str], tokenize: Tokenize, batch_size: int) -> I
         yield tokenize(list(texts[start : start + batch_size]))
 
 
-class _Images(Dataset[torch.Tensor]):
-    def __init__(self, images: Sequence[CaptionedImage], store: ImageStore) -> None:
-        self._images, self._store = images, store
+class _Images(Dataset[Any]):
+    def __init__(self, images: Sequence[CaptionedImage], read: Callable[[CaptionedImage], Any]) -> None:
+        self._images, self._read = images, read
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._store.load(self._images[index])
+    def __getitem__(self, index: int) -> Any:
+        return self._read(self._images[index])
 
 
 class _Guarded(Dataset[Any]):

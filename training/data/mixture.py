@@ -43,7 +43,9 @@ class MixtureConfig(BaseModel):
 
     @model_validator(mode="after")
     def _nothing_idle(self) -> MixtureConfig:
-        idle = {"probability", "decay", "floor"} & self.model_fields_set
+        # By value, not by whether it was given: a run writes its recipe with every key.
+        fields = type(self).model_fields
+        idle = {name for name in ("probability", "decay", "floor") if getattr(self, name) != fields[name].default}
         if idle and self.rewrites != "probability":
             raise ValueError(f"{', '.join(sorted(idle))}: only with rewrites = 'probability'")
         if self.styles and self.rewrites == "none":

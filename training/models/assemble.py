@@ -117,7 +117,7 @@ def _load(model: Model, architecture: Architecture, weights: Weights | None, tru
     parts: list[tuple[nn.Module, State, str, Path]] = []
     if weights is not None:
         old = None if weights.image_size is None else _grid(visual, weights.image_size)
-        state = fitted(model, weights.state, grid, old)
+        state = fitted(model, weights, grid, old, name=architecture.name)
         parts.append((model, state, architecture.name, weights.file))
     if trunk is not None:
         if not isinstance(visual, TimmModel):

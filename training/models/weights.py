@@ -34,6 +34,8 @@ _IRRA = "base_model."  # OpenAI's CLIP in IRRA and what builds on it, their own 
 _PREFIXES = ("module.", "_orig_mod.", _IRRA)
 # A model has its own where the weights have none: IRRA's checkpoints have no scale, CLIP has no bias.
 _OPTIONAL = {"logit_scale", "logit_bias"}
+_GRIDS = ("visual.positional_embedding", "visual.attnpool.positional_embedding")
+_SEQUENCES = ("positional_embedding", "text.positional_embedding")
 _TEXT = ("text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final")
 
 
@@ -138,7 +140,11 @@ def load_state(module: nn.Module, state: State, *, name: str, where: str) -> Non
     Raises:
         UserError: names or shapes are another model's.
     """
-    own = module.state_dict()
+    module.load_state_dict(_checked(module.state_dict(), state, name, where), strict=False)
+
+
+def _checked(own: State, state: State, name: str, where: str) -> State:
+    """The weights under the names of a model's own. Raises UserError: see `load_state`."""
     state = {key: value for key, value in state.items() if key in own or not key.endswith("position_ids")}
     for key in _OPTIONAL & own.keys() & state.keys():
         state[key] = state[key].reshape(own[key].shape) if state[key].numel() == 1 else state[key]
@@ -151,31 +157,44 @@ def load_state(module: nn.Module, state: State, *, name: str, where: str) -> Non
             where=where,
             mend=f'they look like those of {alike}: `model = "{alike}"`' if alike else "give the weights of that model",
         )
-    module.load_state_dict(state, strict=False)
+    return state
 
 
-def fitted(model: Model, state: State, grid: tuple[int, int] | None, old_grid: tuple[int, int] | None = None) -> State:
+def fitted(
+    model: Model,
+    weights: Weights,
+    grid: tuple[int, int] | None,
+    old_grid: tuple[int, int] | None = None,
+    *,
+    name: str,
+) -> State:
     """Weights under the model's names, with positions for its images and texts.
 
     Args:
         model: what they are for.
-        state: weights by the names of open_clip, OpenAI or Apple's MobileCLIP.
+        weights: by the names of open_clip, OpenAI or Apple's MobileCLIP.
         grid: height and width of the image in patches; none where the tower sees to its positions itself.
         old_grid: the same of the images the weights read; none where that is not known.
+        name: of the model.
 
     Raises:
-        UserError: see `resize_grid`.
+        UserError: they are another model's, but for their positions; or see `resize_grid`.
     """
-    state = convert_state_dict(model, dict(state))
+    state: State = convert_state_dict(model, dict(weights.state))
     own = model.state_dict()
     if "text_projection" in state and "positional_embedding" not in own:
         state = {f"text.{key}" if key.startswith(_TEXT) else key: value for key, value in state.items()}
     elif "positional_embedding" in own:
         state = {key.removeprefix("text."): value for key, value in state.items()}
-    for key in ("visual.positional_embedding", "visual.attnpool.positional_embedding"):
-        if grid is not None and key in own and key in state and state[key].ndim == 2:
+    if grid is not None:
+        there = [key for key in _GRIDS if key in own and key in state and state[key].ndim == 2]
+        # Before its positions are: another model's may have none that can be resized, which is not what is wrong.
+        _checked(
+            own, {**state, **{key: own[key] for key in (*there, *_SEQUENCES) if key in own}}, name, str(weights.file)
+        )
+        for key in there:
             state[key] = resize_grid(state[key], grid, old_grid)
-    for key in ("positional_embedding", "text.positional_embedding"):
+    for key in _SEQUENCES:
         if key in own and key in state and state[key].ndim == 2:
             state[key] = resize_sequence(state[key], len(own[key]))
     return state

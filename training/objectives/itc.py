@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from ..batch import Batch
 from ..features import Features
-from .objective import Objective, Sizes
+from .objective import Need, Objective, Sizes
 from .similarity import pair_logits
 
 
@@ -24,6 +24,8 @@ class ITC(Objective):
             caption of the same person in the batch is pushed away. `image` and `identity` share each row's target
             equally among all captions of the image, or of the person.
     """
+
+    needs = frozenset[Need]({"logit_scale"})
 
     def __init__(self, sizes: Sizes, *, positives: Literal["pair", "image", "identity"] = "pair") -> None:
         super().__init__(sizes)

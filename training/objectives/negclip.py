@@ -20,7 +20,7 @@ class NegCLIP(Objective):
     that happens to have none gives plain `ITC`.
     """
 
-    needs = frozenset[Need]({"negatives"})
+    needs = frozenset[Need]({"logit_scale", "negatives"})
 
     def forward(self, batch: Batch, features: Features, teacher: Features | None = None) -> Mapping[str, torch.Tensor]:
         """`negclip`. Raises ValueError where images and captions are no pairs."""

@@ -12,8 +12,9 @@ from torch import nn
 from ..batch import Batch
 from ..features import Features
 
-Need = Literal["image_tokens", "masked_text", "negatives", "text_tokens"]
-"""What an objective can ask for beyond images, captions and their vectors."""
+Need = Literal["image_tokens", "logit_scale", "masked_text", "negatives", "text_tokens"]
+"""What an objective can ask for beyond images, captions and their vectors. The logit scale is there for all, and learnt
+only where an objective asks for it."""
 
 
 @dataclass(frozen=True)

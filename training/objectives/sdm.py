@@ -9,7 +9,7 @@ from torch.nn.functional import log_softmax, pad
 
 from ..batch import Batch
 from ..features import Features
-from .objective import Objective, Sizes
+from .objective import Need, Objective, Sizes
 from .similarity import pair_logits
 
 EPSILON = 1e-8
@@ -26,11 +26,13 @@ class SDM(Objective):
             no rows of t2i.
     """
 
+    needs = frozenset[Need]({"logit_scale"})
+
     def __init__(self, sizes: Sizes, *, negatives: bool = False) -> None:
         super().__init__(sizes)
         self.negatives = negatives
         if negatives:
-            self.needs = frozenset({"negatives"})
+            self.needs |= {"negatives"}
 
     def forward(self, batch: Batch, features: Features, teacher: Features | None = None) -> Mapping[str, torch.Tensor]:
         """`sdm`. Raises ValueError where images and captions are no pairs."""
