@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+# Two processes: 15 minutes on two cores, 22 with one. More are of use where there are more cores.
+PYTEST = $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+TEST_PROCESSES ?= 2
 # Captions that `make demo` rewrites: with two prompts and three samples each, about five minutes on two cores.
 DEMO_LIMIT ?= 120
 
@@ -48,10 +51,10 @@ ablation: setup  ## what rewrites and hard negatives are worth on the drawn data
 	$(BIN)/python -m benchmarks.ablation $(DEMO)/augmented --out $(DEMO)/ablation
 
 test: setup  ## every test, the real vLLM server included
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: setup  ## the tests that start no server
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 torture: setup  ## break 240 runs and their servers in every way, and count what is lost: ten minutes on two cores
 	PYTHONPATH=tests $(BIN)/python -m torture

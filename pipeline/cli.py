@@ -338,6 +338,11 @@ def _wrong_usage(error: typer.TyperException) -> int:
 
 def _stop_like_ctrl_c() -> None:
     """SIGTERM and a closed terminal end a run as Ctrl-C does: state saved, server stopped."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # What a shell script starts with `&` is deaf to Ctrl-C, and stays so: held back, which asyncio can work with,
+        # where it was ignored.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # nohup ignores SIGHUP, and that stays so.
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -345,7 +350,5 @@ def _stop_like_ctrl_c() -> None:
 
 
 def _stop(*_: object) -> None:
-    # A script's `tbpr-data … &` is deaf to Ctrl-C, by the shell's doing; a job system's SIGTERM is meant for it.
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
     signal.raise_signal(signal.SIGINT)

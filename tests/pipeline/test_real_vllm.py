@@ -25,6 +25,10 @@ def command(source: Path, out: Path, *more: str) -> list[str]:
     return [*TBPR_DATA, *run, "--judge", "--samples", "2", "--set", "block_size=12", "--out", str(out), *more]
 
 
+BEFORE = frozenset(psutil.pids())
+"""Somebody may keep a server running beside the tests."""
+
+
 def vllm_processes() -> list[psutil.Process]:
     def mine(process: psutil.Process) -> bool:
         try:
@@ -33,7 +37,7 @@ def vllm_processes() -> list[psutil.Process]:
             return False
         return "vllm.entrypoints" in name or "VLLM::" in name
 
-    return [process for process in psutil.process_iter() if mine(process)]
+    return [process for process in psutil.process_iter() if process.pid not in BEFORE and mine(process)]
 
 
 def gone_within(seconds: float) -> bool:
