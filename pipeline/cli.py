@@ -340,7 +340,10 @@ def _stop_like_ctrl_c() -> None:
     """SIGTERM and a closed terminal end a run as Ctrl-C does: state saved, server stopped."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # What a shell script starts with `&` is deaf to Ctrl-C, and stays so: held back, which asyncio can work with,
-        # where it was ignored.
+        # where it was ignored. multiprocessing lets it through when it starts its tracker: so that goes first.
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -162,8 +162,9 @@ class RunConfig(_Section):
 
 def _beside(config: Path, name: Any) -> Any:
     """A prompt's path, also where it lies beside the config: as in a dataset that was published."""
-    there = isinstance(name, str) and not Path(name).exists() and (config.parent / name).is_file()
-    return str(config.parent / name) if there else name
+    if not isinstance(name, str) or not name.endswith(".toml") or Path(name).exists():
+        return name
+    return str(config.parent / name) if (config.parent / name).is_file() else name
 
 
 def without_folder(value: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tomli_w
 
-from ..prompts.registry import prompt_names
+from ..prompts.registry import load_prompt, prompt_names
 from ..schemas.errors import UserError
 from .config import NOT_SHAPING, RunConfig, without_folder
 from .manifest import Manifest
@@ -34,7 +34,8 @@ def write_prompts(root: Path, manifest: Manifest) -> list[str]:
     published; their paths. A prompt that is not whole (a release leaves captions out) is none to go on with."""
     hashes, written = manifest.made_from["prompts"], []
     for prompt in manifest.prompts:
-        if prompt.id in prompt_names() or prompt.sha256() != hashes[prompt.id]:
+        ours = prompt.id in prompt_names() and load_prompt(prompt.id) == prompt
+        if ours or prompt.sha256() != hashes[prompt.id]:
             continue
         written.append(f"{_PROMPTS}/{prompt.id}.toml")
         (root / _PROMPTS).mkdir(exist_ok=True)
@@ -55,7 +56,9 @@ def published_run(folder: Path) -> str:
     """It as others may see it: of paths on this machine the last part alone. Raises UserError."""
     values = _without_folders(read_run(folder))
     recipe = values.get("recipe", ())
-    values["recipe"] = [f"{_PROMPTS}/{name}" if name.endswith(".toml") else name for name in recipe]
+    values["recipe"] = [
+        f"{_PROMPTS}/{PureWindowsPath(name).name}" if name.endswith(".toml") else name for name in recipe
+    ]
     for key in ("path", "images_root"):  # also where they are relative: folders have names of their own
         if place := values["source"].get(key):
             values["source"][key] = _published(str(place))

@@ -65,6 +65,8 @@ def _alone(out: Path) -> Iterator[None]:
                 where=str(out),
                 mend="wait for it, stop it, or give another --out",
             ) from None
+        except OSError as error:
+            raise UserError(f"cannot be locked: {error.strerror}", where=str(out), mend="give another --out") from None
         file.truncate(0)
         file.write(f"host {socket.gethostname()}, pid {os.getpid()}\n")
         file.flush()

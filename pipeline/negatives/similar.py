@@ -38,14 +38,16 @@ def similar_images(source: Source, config: NegativesConfig) -> dict[str, tuple[s
 
 
 def features_identity(config: NegativesConfig) -> str | None:
-    """What the features are, for the fingerprint: the hash of their file, or the model's name, with that of a file of
+    """What the features are, for the fingerprint: the hash of their file, or the model's name, with those of files of
     weights."""
     if config.features is not None:
         return _sha256(config.features, mend="give another --features")
     if config.embed is None:
         return None
     name, weights = without_folder(config.embed), Path(config.embed.partition(":")[2])
-    return f"{name} {_sha256(weights, mend='give another --embed')}" if weights.is_file() else name
+    files = sorted(weights.iterdir()) if weights.is_dir() else [weights]
+    hashes = [_sha256(file, mend="give another --embed") for file in files if file.is_file()]
+    return " ".join([name, *hashes])
 
 
 def _sha256(path: Path, *, mend: str) -> str:

@@ -77,7 +77,7 @@ def join(folder: Path, source: Source, out: Path, *, source_path: str, images_ro
     return Joined(
         manifest=manifest,
         captions=joiner.captions,
-        same_bytes=manifest == release.manifest,
+        same_bytes=manifest.blocks == release.manifest.blocks,
         other_images=len(joiner.other_images),
         missing_images=len(joiner.missing_images),
     )
@@ -148,7 +148,7 @@ class _Joiner:
         here = row.text is not None
         return PairRow(
             **row.model_dump(include=set(PairRow.model_fields) - {"text", "attributes", "negatives", "checks"}),
-            checks=self._checks(row.checks, row.findings, row.source_caption_id),
+            checks=self._checks(row),
             text=text,
             attributes=row.attributes if here else attributes_of(text) if self._parsed else None,
             negatives=[
@@ -163,7 +163,7 @@ class _Joiner:
     def _reject(self, row: ReleasedReject) -> RejectRow:
         return RejectRow(
             **row.model_dump(exclude={"text", "raw", "error", "checks", "findings"}),
-            checks=self._checks(row.checks, row.findings, row.source_caption_id),
+            checks=self._checks(row),
             source_text=self._text(None, [], row.source_caption_id),
             text=self._text(row.text.text, row.text.pieces, row.caption_id),
             raw=self._text(row.raw.text, row.raw.pieces, row.caption_id),
@@ -175,11 +175,12 @@ class _Joiner:
         with self._source_fits("the prompts"):
             return self._release.manifest_with(self._quotes)
 
-    def _checks(self, checks: Checks | None, findings: str | None, source_id: str | None) -> Checks | None:
-        if checks is None or findings is None or source_id is None:
-            return checks
+    def _checks(self, row: ReleasedPair | ReleasedReject) -> Checks | None:
+        source_id = row.source_caption_id
+        if row.checks is None or row.findings is None or source_id is None:
+            return row.checks
         with self._source_fits(source_id):
-            return show_findings(checks, findings, self._quotes.caption(source_id))
+            return show_findings(row.checks, row.findings, self._quotes.caption(source_id), name=row.caption_id)
 
     def _text(self, text: str | None, pieces: list[Piece], caption_id: str) -> str:
         if text is not None:

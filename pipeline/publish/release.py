@@ -15,7 +15,7 @@ from ...schemas.arrow import arrow_schema
 from ...schemas.errors import UserError
 from ...schemas.prompt import Example, Prompt
 from ...schemas.release import Piece, ReleasedNegative, ReleasedPair, ReleasedReject, ReleasedText
-from ...schemas.rows import Checks, PairRow, RejectRow
+from ...schemas.rows import PairRow, RejectRow
 from ...schemas.settings import first_problem
 from ..manifest import Manifest
 from ..shards import ShardRecord, write_shard, write_text
@@ -88,7 +88,7 @@ class Release(BaseModel):
     def manifest_with(self, quotes: Quotes) -> Manifest:
         """The dataset's manifest, its prompts whole. Raises KeyError, ValueError where the source is another."""
         whole = {
-            one.id: Prompt.model_validate_json(unmask(one.masked, quotes.caption(one.caption_id)))
+            one.id: Prompt.model_validate_json(unmask(one.masked, quotes.caption(one.caption_id), name=one.id))
             for one in self.prompts
         }
         prompts = tuple(whole.get(prompt.id, prompt) for prompt in self.manifest.prompts)
@@ -162,7 +162,9 @@ def _masked(prompt: Prompt, quotes: Quotes) -> tuple[Prompt, MaskedPrompt] | Non
     if not found:
         return None
     key = next(iter(found))
-    whole = MaskedPrompt(id=prompt.id, caption_id=key, masked=mask(prompt.model_dump_json(), quotes.caption(key)))
+    whole = MaskedPrompt(
+        id=prompt.id, caption_id=key, masked=mask(prompt.model_dump_json(), quotes.caption(key), name=prompt.id)
+    )
     return prompt.model_copy(update=shown), whole
 
 
@@ -199,7 +201,7 @@ class _Maker:
         here = not human and not pieces
         return ReleasedPair(
             **row.model_dump(exclude={"text", "attributes", "negatives", "checks"}),
-            **self._checks(row.checks, source_id),
+            **self._checks(row, source_id),
             image_sha256=_sha256(image["bytes"]) if image else self._file_sha256(row.image_path),
             text=row.text if here else None,
             pieces=pieces,
@@ -227,10 +229,12 @@ class _Maker:
             for name, text in (("text", row.text), ("raw", row.raw), ("error", row.error))
         }
         told = row.model_dump(exclude={"source_text", "checks", *texts})
-        return ReleasedReject.model_validate({**told, **texts, **self._checks(row.checks, row.source_caption_id)})
+        return ReleasedReject.model_validate({**told, **texts, **self._checks(row, row.source_caption_id)})
 
-    def _checks(self, checks: Checks | None, source_id: str) -> dict[str, Any]:
-        shown, findings = hide_findings(checks, self._quotes.caption(source_id)) if checks else (None, None)
+    def _checks(self, row: PairRow | RejectRow, source_id: str) -> dict[str, Any]:
+        if row.checks is None:
+            return {"checks": None, "findings": None}
+        shown, findings = hide_findings(row.checks, self._quotes.caption(source_id), name=row.caption_id)
         return {"checks": shown, "findings": findings}
 
     def _hash_file(self, path: str) -> str | None:

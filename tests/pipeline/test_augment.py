@@ -254,6 +254,10 @@ def test_interrupted_it_says_how_to_go_on(cuhk: Path, tmp_path: Path, scripted: 
         seen = len(server.chats)
         while len(server.chats) < seen + 8:
             time.sleep(0.01)
+        if deaf:
+            run.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                run.wait(0.5)
         run.send_signal(number)
         _, stderr = run.communicate(timeout=20)
         assert run.returncode == 130
