@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from scripted_server import Answer, ScriptedServer
 
 # Before `datasets` is imported anywhere: its cache of what tests load is thrown away with the session.
@@ -14,6 +15,9 @@ _CACHE = tempfile.TemporaryDirectory(prefix="tbpr-data-tests-")
 os.environ["HF_DATASETS_CACHE"] = _CACHE.name
 # A server that somebody keeps running beside the tests is not theirs to find.
 os.environ["XDG_STATE_HOME"] = str(Path(_CACHE.name) / "state")
+# How long an example takes is the machine's affair: other work on it would fail the test.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,10 +32,10 @@ BEFORE = frozenset(psutil.pids())
 def vllm_processes() -> list[psutil.Process]:
     def mine(process: psutil.Process) -> bool:
         try:
-            name = " ".join(process.cmdline())
+            name, fake = " ".join(process.cmdline()), "FAKE_VLLM" in process.environ()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
-        return "vllm.entrypoints" in name or "VLLM::" in name
+        return not fake and ("vllm.entrypoints" in name or "VLLM::" in name)
 
     return [process for process in psutil.process_iter() if process.pid not in BEFORE and mine(process)]
 
