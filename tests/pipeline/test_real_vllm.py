@@ -107,7 +107,7 @@ def test_killed_and_resumed_on_a_real_server(tmp_path: Path, monkeypatch: pytest
         assert done.returncode == 0, done.stderr
         assert "using the server that runs at" in done.stderr
         assert vllm_processes(), "a run stopped the server that it was lent"
-    assert not vllm_processes(), "serve left its server behind"
+    assert gone_within(60), "serve left its server behind"
     assert not [*(tmp_path / "state").rglob("*.json")], "serve is still announced"
     after = answered(out)
     assert set(before) <= set(after)
@@ -148,4 +148,5 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert "vLLM ended with exit code" in done.stderr
     assert "float3" in done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.split("its log ends with")[0]
-    assert not vllm_processes()
+    # A child that the server had forked by then is ended, and takes a moment to be gone on a busy machine.
+    assert gone_within(60)
