@@ -1,7 +1,5 @@
 """`augment --dry-run`: what a run would ask, before a model is loaded or a server asked."""
 
-from itertools import islice
-
 from ..schemas.errors import UserError
 from .config import RunConfig
 from .fresh import refuse_nonsense
@@ -20,7 +18,7 @@ def preview(config: RunConfig, screen: Screen) -> str:
     with screen.waiting(f"reading {config.source.path}"):
         source = read_wanted(config)
     say_source(source, screen)
-    first = next(islice(source.captions(), 1), None)
+    first = next(iter(source.captions()), None)
     if first is None:
         raise UserError("no captions", where=config.source.path, mend="give another source, or split")
     served = wanted_model(config) or ("the endpoint's model" if config.server.endpoint else None)
